@@ -1,0 +1,95 @@
+"""A specialist on disk: a folder whose manifest names every file by hash. Its identity is the manifest's hash.
+
+bank-intents/
+  manifest.json      what it is, what it was built from; no timestamp, no certificate
+  head.safetensors   vocabulary, weights, calibration
+  encoder.onnx       only when the encoder was fine-tuned (with tokenizer.json)
+  record.json        the climb: every rung tried, seconds, energy, parity (not part of the identity)
+  certificate.*      written by `certify` (not part of the identity)
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from jangin.errors import BundleError
+from jangin.files import hash_file, hash_json
+from jangin.models.base import Rule
+from jangin.types import Kind
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+
+
+class EncoderSpec(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Which encoder the head stands on. `file` is set when it is the bundle's own; `sha256` is the graph's."""
+
+    base: str
+    sha256: str
+    output: Literal["embedding", "logits"] = "embedding"
+    file: str | None = None
+    tokenizer: str | None = None
+
+
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Everything that decides an answer, and where it came from.
+
+    params: weights of base and head together. task: {name, hash, description, metric}.
+    lineage: {base: {id, sha256, license}, data: {file: sha256}, tools: {package: version}, seed}.
+    files: name -> sha256, the manifest itself excepted.
+    """
+
+    name: str
+    kind: Kind
+    labels: list[str]
+    rung: str
+    params: int
+    rule: Rule
+    encoder: EncoderSpec | None
+    calibration: dict[str, Any]
+    task: dict[str, Any]
+    lineage: dict[str, Any]
+    files: dict[str, str]
+    format: int = FORMAT
+
+
+def identity(manifest: Manifest) -> str:
+    """sha256 of the canonical manifest: the specialist's name for certificates and servers."""
+    return hash_json(msgspec.to_builtins(manifest))
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest, its shape checked. Raises: BundleError."""
+    path = Path(folder) / MANIFEST
+    try:
+        manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
+    except OSError as error:
+        raise BundleError(
+            f"{folder}: not a specialist (no readable {MANIFEST})", "name a folder that `jangin train` wrote"
+        ) from error
+    except msgspec.DecodeError as error:
+        raise BundleError(f"{path}: {error}", "copy the bundle again, or train again") from error
+    if manifest.format != FORMAT:
+        raise BundleError(f"{path}: format {manifest.format}; this version reads {FORMAT}", "pip install -U jangin")
+    for name in manifest.files:
+        if Path(name).name != name:
+            raise BundleError(f"{path}: file name '{name}' leaves the bundle", "do not use this bundle")
+    return manifest
+
+
+def verify(folder: Path) -> Manifest:
+    """Reads the manifest and every file's hash. Raises: BundleError naming the file that changed."""
+    manifest = read_manifest(folder)
+    for name, expected in manifest.files.items():
+        path = Path(folder) / name
+        if not path.is_file():
+            raise BundleError(f"bundle '{manifest.name}': {name} is missing", "copy the bundle again, or train again")
+        if (found := hash_file(path)) != expected:
+            raise BundleError(
+                f"bundle '{manifest.name}': {name} has sha256 {found[:12]}, the manifest says {expected[:12]}",
+                "copy the bundle again, or train again",
+            )
+    return manifest

@@ -1,0 +1,109 @@
+"""Every error a user can meet, each with a stable code, a hint that mends it, and whether a retry may help.
+
+    JanginError
+    ├── InputError              the user's files or flags are wrong (exit 2)
+    │   ├── TaskError           task.yaml
+    │   ├── DataError           rows, labels, encodings, leaks
+    │   ├── BundleError         a specialist's folder is broken or does not fit
+    │   ├── CertificateError    a certificate or a register cannot be used
+    │   └── RequestError        an HTTP request (has `status`, `param`)
+    ├── BaseModelError          weights
+    │   ├── UnknownBaseError    not in the catalogue
+    │   ├── HashMismatchError   the bytes are not the ones that were pinned
+    │   └── SourceError         no source could deliver (retryable)
+    ├── MissingExtraError       an optional dependency is not installed
+    ├── StorageError            disk full, read-only, not permitted
+    ├── EngineError             the engine process died, hung or is overloaded (retryable)
+    └── ShapeError              two arrays that must match do not
+
+A message says what, which value and what was expected; `hint` says what to do. Neither holds the text of an example.
+"""
+
+from __future__ import annotations
+
+
+class JanginError(Exception):
+    """Base of all expected errors. `exit_code` is what the command line returns."""
+
+    code = "jangin_error"
+    exit_code = 2
+    retryable = False
+
+    def __init__(self, message: str, hint: str | None = None):
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  try: {self.hint}" if self.hint else self.message
+
+
+class InputError(JanginError):
+    code = "bad_input"
+
+
+class TaskError(InputError):
+    code = "bad_task"
+
+
+class DataError(InputError):
+    code = "bad_data"
+
+
+class BundleError(InputError):
+    code = "bad_bundle"
+
+
+class CertificateError(InputError):
+    code = "bad_certificate"
+
+
+class RequestError(InputError):
+    """A request that the server refuses; rendered in OpenAI's error shape."""
+
+    code = "invalid_request"
+
+    def __init__(self, message: str, *, status: int = 400, param: str | None = None, code: str | None = None):
+        super().__init__(message)
+        self.status = status
+        self.param = param
+        if code:
+            self.code = code
+
+
+class BaseModelError(JanginError):
+    code = "base_model"
+
+
+class UnknownBaseError(BaseModelError):
+    code = "unknown_base"
+
+
+class HashMismatchError(BaseModelError):
+    code = "hash_mismatch"
+
+
+class SourceError(BaseModelError):
+    code = "source_unavailable"
+    retryable = True
+
+
+class MissingExtraError(JanginError):
+    code = "missing_extra"
+
+    def __init__(self, what: str, extra: str):
+        super().__init__(f"{what} needs the extra '{extra}', which is not installed", f"pip install 'jangin[{extra}]'")
+
+
+class StorageError(JanginError):
+    code = "storage"
+
+
+class EngineError(JanginError):
+    code = "engine"
+    retryable = True
+    exit_code = 1
+
+
+class ShapeError(JanginError):
+    code = "shape"

@@ -1,0 +1,167 @@
+"""A frozen (or fine-tuned) sentence encoder in ONNX Runtime: texts in, embeddings of length 1 out.
+
+Texts are sorted by length and run in small batches, which wastes little on padding and stays in cache. An answer must not
+depend on the texts it happens to share a batch with: float32 graphs keep that to rounding, and a graph published with
+dynamic int8 (its scales come from the whole batch) is run one text at a time.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from jangin.errors import BaseModelError, BundleError
+from jangin.files import hash_file, write_atomic
+from jangin.models import graph
+from jangin.models.base import Floats
+
+Batches = Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]
+BATCH = 32
+MAX_TOKENS = 256
+
+
+class EncoderFiles(msgspec.Struct, frozen=True):
+    """Where one encoder lies. `tokenizer` is None when the graph reads strings itself. `sha256` is the graph's."""
+
+    key: str
+    graph: Path
+    tokenizer: Path | None
+    sha256: str
+    prefix: str = ""
+
+
+class Encoder:
+    """One ONNX Runtime session; safe to share between the specialists of one process."""
+
+    def __init__(self, files: EncoderFiles, threads: int | None = None):
+        import onnxruntime as ort
+
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads or available_cores()
+        options.log_severity_level = 3
+        # The arena keeps every peak it has seen; a server wants its memory back after one long batch. Spinning would
+        # take the core that the HTTP process needs.
+        options.enable_cpu_mem_arena = False
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        if files.tokenizer is None:
+            from onnxruntime_extensions import get_library_path
+
+            options.register_custom_ops_library(get_library_path())
+        self.files = files
+        try:
+            self._session = ort.InferenceSession(str(files.graph), options, providers=ort.get_available_providers())
+        except Exception as error:  # noqa: BLE001 - ONNX Runtime raises its own classes, one for each kind of damage
+            raise BaseModelError(
+                f"{files.graph}: not a graph that ONNX Runtime can run", "jangin pull the base again"
+            ) from error
+        self._names = [output.name for output in self._session.get_outputs()]
+        self._tokenizer = _tokenizer(files.tokenizer) if files.tokenizer else None
+
+    def embed(self, texts: Sequence[str]) -> Floats:
+        """Embeddings, shape (len(texts), dimensions), each of length 1."""
+        return self._run(texts, 0)
+
+    def logits(self, texts: Sequence[str]) -> Floats:
+        """The classifier of a fine-tuned encoder, shape (len(texts), labels)."""
+        return self._run(texts, self._names.index("logits"))
+
+    def _run(self, texts: Sequence[str], output: int) -> Floats:
+        if not len(texts):
+            return np.zeros((0, self._session.get_outputs()[output].shape[-1]), np.float32)
+        texts = [self.files.prefix + text for text in texts]
+        result = None
+        for rows, feed in self._strings(texts) if self._tokenizer is None else self._tokens(texts):
+            found = self._session.run([self._names[output]], feed)[0]
+            if result is None:
+                result = np.empty((len(texts), found.shape[1]), np.float32)
+            result[rows] = found
+        assert result is not None
+        if self._tokenizer is None:  # a graph taken as published may not normalise
+            result /= np.maximum(np.linalg.norm(result, axis=1, keepdims=True), 1e-12)
+        return result
+
+    def _strings(self, texts: list[str]) -> Batches:
+        name = self._session.get_inputs()[0].name
+        for row, text in enumerate(texts):
+            yield np.array([row]), {name: np.array([text], dtype=object)}
+
+    def _tokens(self, texts: list[str]) -> Batches:
+        ids = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(texts)]
+        order = np.argsort([len(i) for i in ids], kind="stable")
+        for at in range(0, len(order), BATCH):
+            rows = order[at : at + BATCH]
+            yield rows, _pad([ids[i] for i in rows])
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _pad(ids: list[list[int]]) -> dict[str, np.ndarray]:
+    width = max(map(len, ids))
+    tokens, mask = np.zeros((2, len(ids), width), np.int64)
+    for row, one in enumerate(ids):
+        tokens[row, : len(one)] = one
+        mask[row, : len(one)] = 1
+    return {"input_ids": tokens, "attention_mask": mask}
+
+
+def _tokenizer(path: Path) -> Any:
+    from tokenizers import Tokenizer
+
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # noqa: BLE001 - the Rust library raises bare Exception
+        raise BaseModelError(f"{path}: not a tokenizer.json", "jangin pull the base again") from error
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(MAX_TOKENS)
+    return tokenizer
+
+
+def base_files(base_id: str, *, fetch: bool = False, quiet: bool = True) -> EncoderFiles:
+    """The runnable files of a catalogue base; the graph is built from safetensors once and kept beside the store.
+
+    Args: fetch: pull what is missing (otherwise a missing base is an error that names the command).
+    """
+    from jangin.bases import pull
+
+    found = pull.ensure(base_id, quiet=quiet) if fetch else pull.local(base_id)
+    if found is None:
+        raise BaseModelError(f"base '{base_id}' is not in the store", f"jangin pull {base_id}")
+    weights = found.get("model.safetensors")
+    if weights is None:
+        published = next((path for name, path in found.items() if name.endswith(".onnx")), None)
+        if published is None:
+            raise BaseModelError(f"base '{base_id}' is not an encoder that can be run", "choose an encoder base")
+        return EncoderFiles(base_id, published, found.get("tokenizer.json"), published.name)
+    return _built(base_id, weights, found["config.json"], found["tokenizer.json"])
+
+
+@functools.lru_cache(maxsize=8)
+def _built(base_id: str, weights: Path, config: Path, tokenizer: Path) -> EncoderFiles:
+    from jangin.bases.store import default_home
+
+    # Blobs are named by their hash, so the name of the derived file binds weights, configuration and builder.
+    path = default_home() / "derived" / f"{weights.name[:16]}-{config.name[:8]}-b{graph.BUILDER}.onnx"
+    if not path.is_file():
+        from safetensors.numpy import load_file
+
+        write_atomic(path, graph.build(load_file(weights), msgspec.json.decode(config.read_bytes())))
+    prefix = "query: " if "e5" in base_id else ""
+    return EncoderFiles(base_id, path, tokenizer, hash_file(path), prefix)
+
+
+def check_graph(files: EncoderFiles, expected_sha256: str, bundle: str) -> None:
+    """A bundle is tied to one graph, bit for bit."""
+    if files.sha256 != expected_sha256:
+        raise BundleError(
+            f"bundle '{bundle}' was built on {files.key}@{expected_sha256[:6]}; this machine holds {files.key}@{files.sha256[:6]}",
+            f"jangin pull {files.key}",
+        )

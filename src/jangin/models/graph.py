@@ -1,0 +1,166 @@
+"""BERT-family weights (safetensors) -> one ONNX graph that ends in a normalised sentence embedding.
+
+No torch and no exporter: the graph is written down here, so that a frozen base from the catalogue and a fine-tuned one
+take the same road to the same engine. Inputs `input_ids` and `attention_mask`, int64 (batch, tokens); output
+`embedding`, float32 (batch, hidden), mean-pooled over the mask and of length 1, and, for a fine-tuned classifier,
+`logits` (batch, labels). Arithmetic is float32 on purpose: docs/decisions/0001-encoder-engine.md has the int8 figures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jangin.errors import BaseModelError
+from jangin.files import write_atomic
+
+BUILDER = 1  # raised whenever the same weights would give other bytes
+_ROBERTA = ("roberta", "xlm-roberta", "camembert")
+SUPPORTED = ("bert", "electra", *_ROBERTA)
+
+
+class _Graph:
+    """Collects nodes and weights under names; every method returns the name of its output."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Any] = []
+        self.weights: dict[str, Any] = {}
+
+    def const(self, name: str, value: Any) -> str:
+        from onnx import numpy_helper
+
+        if name not in self.weights:
+            self.weights[name] = numpy_helper.from_array(np.ascontiguousarray(value), name)
+        return name
+
+    def op(self, kind: str, inputs: list[str], out: str, outputs: list[str] | None = None, **attributes: Any) -> str:
+        from onnx import helper
+
+        self.nodes.append(helper.make_node(kind, inputs, outputs or [out], **attributes))
+        return out
+
+    def linear(self, x: str, weight: np.ndarray, bias: np.ndarray, out: str) -> str:
+        """`weight` as PyTorch keeps it, (out, in)."""
+        product = self.op("MatMul", [x, self.const(out + ".weight", weight.T)], out + ".product")
+        return self.op("Add", [product, self.const(out + ".bias", bias)], out)
+
+    def norm(self, x: str, weight: np.ndarray, bias: np.ndarray, out: str, epsilon: float) -> str:
+        ends = [self.const(out + ".weight", weight), self.const(out + ".bias", bias)]
+        return self.op("LayerNormalization", [x, *ends], out, axis=-1, epsilon=epsilon)
+
+
+def _prefix(weights: Mapping[str, np.ndarray]) -> str:
+    key = "embeddings.word_embeddings.weight"
+    found = [name for name in weights if name.endswith(key)]
+    if len(found) != 1:
+        raise BaseModelError(
+            f"the weights hold {len(found)} tensors named '*{key}', 1 was expected",
+            "use a BERT, RoBERTa, XLM-R or ELECTRA encoder in safetensors",
+        )
+    return found[0].removesuffix(key)
+
+
+def build(
+    weights: Mapping[str, np.ndarray],
+    config: Mapping[str, Any],
+    head: tuple[np.ndarray, np.ndarray] | None = None,
+) -> bytes:
+    """The serialised graph. `head`: weight (labels, hidden) and bias (labels,) over the *unnormalised* mean."""
+    from onnx import TensorProto, helper
+
+    kind = config.get("model_type", "bert")
+    if kind not in SUPPORTED:
+        raise BaseModelError(f"architecture '{kind}' is not a BERT-family encoder", f"one of {', '.join(SUPPORTED)}")
+    g, p = _Graph(), _prefix(weights)
+    w = {name.removeprefix(p): np.asarray(value, np.float32) for name, value in weights.items() if name.startswith(p)}
+    hidden, heads = int(config["hidden_size"]), int(config["num_attention_heads"])
+    epsilon = float(config.get("layer_norm_eps", 1e-12))
+    x = _embeddings(g, w, kind, epsilon)
+    mask = g.op("Cast", ["attention_mask"], "mask", to=TensorProto.FLOAT)
+    away = _attention_bias(g, mask)
+    for layer in range(int(config["num_hidden_layers"])):
+        x = _layer(g, w, f"encoder.layer.{layer}.", x, away, hidden, heads, epsilon)
+    outputs = [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", hidden])]
+    mean = _mean(g, x, mask)
+    if head is not None:
+        g.linear(mean, np.asarray(head[0], np.float32), np.asarray(head[1], np.float32), "logits")
+        outputs.append(helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", len(head[1])]))
+    inputs = [
+        helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "tokens"])
+        for name in ("input_ids", "attention_mask")
+    ]
+    graph = helper.make_graph(g.nodes, "encoder", inputs, outputs, list(g.weights.values()))
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
+    return model.SerializeToString(deterministic=True)
+
+
+def _embeddings(g: _Graph, w: Mapping[str, np.ndarray], kind: str, epsilon: float) -> str:
+    one, zero = g.const("one", np.array([1], np.int64)), g.const("zero", np.array([0], np.int64))
+    positions = w["embeddings.position_embeddings.weight"]
+    if kind in _ROBERTA:
+        positions = positions[2:]  # RoBERTa counts positions from padding_idx + 1
+    if "embeddings.token_type_embeddings.weight" in w:
+        positions = positions + w["embeddings.token_type_embeddings.weight"][0]
+    length = g.op("Gather", [g.op("Shape", ["input_ids"], "shape"), one], "length", axis=0)
+    place = g.op("Slice", [g.const("positions", positions), zero, length, zero], "place")
+    words = g.op("Gather", [g.const("words", w["embeddings.word_embeddings.weight"]), "input_ids"], "word")
+    both = g.op("Add", [words, place], "embedded")
+    x = g.norm(both, w["embeddings.LayerNorm.weight"], w["embeddings.LayerNorm.bias"], "input", epsilon)
+    if "embeddings_project.weight" in w:
+        x = g.linear(x, w["embeddings_project.weight"], w["embeddings_project.bias"], "projected")
+    return x
+
+
+def _attention_bias(g: _Graph, mask: str) -> str:
+    wide = g.op("Unsqueeze", [mask, g.const("heads_and_queries", np.array([1, 2], np.int64))], "mask_wide")
+    absent = g.op("Sub", [g.const("unit", np.float32(1)), wide], "absent")
+    return g.op("Mul", [absent, g.const("far", np.float32(-10_000))], "away")
+
+
+def _layer(
+    g: _Graph, w: Mapping[str, np.ndarray], p: str, x: str, away: str, hidden: int, heads: int, epsilon: float
+) -> str:
+    size = hidden // heads
+    names = [p + f"attention.self.{part}" for part in ("query", "key", "value")]
+    weight = np.concatenate([w[n + ".weight"] for n in names])
+    bias = np.concatenate([w[n + ".bias"] for n in names])
+    split = g.const("split_heads", np.array([0, 0, 3, heads, size], np.int64))
+    packed = g.op("Reshape", [g.linear(x, weight, bias, p + "qkv"), split], p + "packed")
+    turned = g.op("Transpose", [packed], p + "turned", perm=[2, 0, 3, 1, 4])
+    parts = [p + part for part in ("q1", "k1", "v1")]
+    g.op("Split", [turned], "", parts, axis=0, num_outputs=3)
+    q, k, v = (g.op("Squeeze", [part, g.const("zero", np.array([0], np.int64))], part[:-1]) for part in parts)
+    keys = g.op("Transpose", [k], p + "kt", perm=[0, 1, 3, 2])
+    score = g.op("Mul", [g.op("MatMul", [q, keys], p + "dot"), g.const("scale", np.float32(size**-0.5))], p + "score")
+    share = g.op("Softmax", [g.op("Add", [score, away], p + "masked")], p + "share", axis=-1)
+    seen = g.op("Transpose", [g.op("MatMul", [share, v], p + "seen")], p + "seen_turned", perm=[0, 2, 1, 3])
+    seen = g.op("Reshape", [seen, g.const("merge_heads", np.array([0, 0, hidden], np.int64))], p + "merged")
+
+    def dense(name: str, of: str, out: str) -> str:
+        return g.linear(of, w[p + name + ".weight"], w[p + name + ".bias"], p + out)
+
+    def add_norm(a: str, b: str, name: str, out: str) -> str:
+        total = g.op("Add", [a, b], p + out + "_sum")
+        return g.norm(total, w[p + name + ".weight"], w[p + name + ".bias"], p + out, epsilon)
+
+    y = add_norm(dense("attention.output.dense", seen, "mixed"), x, "attention.output.LayerNorm", "attended")
+    inner = g.op("Gelu", [dense("intermediate.dense", y, "inner")], p + "gelu")
+    return add_norm(dense("output.dense", inner, "outer"), y, "output.LayerNorm", "out")
+
+
+def _mean(g: _Graph, x: str, mask: str) -> str:
+    column = g.op("Unsqueeze", [mask, g.const("last_axis", np.array([2], np.int64))], "mask_column")
+    axis = g.const("one", np.array([1], np.int64))
+    total = g.op("ReduceSum", [g.op("Mul", [x, column], "kept"), axis], "total", keepdims=0)
+    mean = g.op("Div", [total, g.op("ReduceSum", [column, axis], "count", keepdims=0)], "mean")
+    g.op("Div", [mean, g.op("ReduceL2", [mean, axis], "length_l2", keepdims=1)], "embedding")
+    return mean
+
+
+def write(path: Path, weights: Mapping[str, np.ndarray], config: Mapping[str, Any], **kwargs: Any) -> Path:
+    """Builds and writes the graph whole."""
+    write_atomic(path, build(weights, config, **kwargs))
+    return path

@@ -1,0 +1,187 @@
+"""Character and word n-grams as TF-IDF features, hashed with numpy so that neither training nor serving needs a dict.
+
+scikit-learn's vectoriser builds a Python dict of strings: tens of megabytes a specialist and an import of 100 MB in the
+serving process. Here a vocabulary is a sorted array of 64-bit hashes, mapped from disk and searched by bisection, so
+twenty specialists share a server without twenty dictionaries (docs/decisions/0003-ngram-features.md has the figures).
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+Hashes = NDArray[np.uint64]
+CHUNK_ROWS = 20_000
+
+# Odd 64-bit constants of splitmix64 (Steele, Lea, Flood 2014).
+_A, _B, _C = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+_WORD = re.compile(r"([^\w\s])")
+
+
+class Analyzer(msgspec.Struct, frozen=True):
+    """One block of features. `lo`..`hi` is the n-gram length in characters (or words).
+
+    cross: n-grams may run over white space (otherwise words are padded with one space, and n-grams stay inside them).
+    jamo: Hangul syllables are taken apart into their letters first, so that inflection and typos change little.
+    """
+
+    unit: Literal["char", "word"]
+    lo: int
+    hi: int
+    cross: bool = False
+    jamo: bool = False
+
+
+LATIN = (Analyzer("char", 2, 5), Analyzer("word", 1, 2))
+HANGUL = (Analyzer("char", 1, 4, cross=True), Analyzer("char", 2, 7, jamo=True), Analyzer("word", 1, 2))
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """Sparse rows: row i owns `columns[start[i]:start[i+1]]` and the same slice of `values`."""
+
+    start: NDArray[np.int64]
+    columns: NDArray[np.int64]
+    values: NDArray[np.float32]
+
+
+class Block(msgspec.Struct, frozen=True):
+    """A fitted analyzer: sorted hashes and their inverse document frequencies, both shape (features,)."""
+
+    analyzer: Analyzer
+    hashes: Hashes
+    idf: NDArray[np.float32]
+
+
+def _mix(h: Hashes) -> Hashes:
+    h = (h ^ (h >> np.uint64(30))) * _B
+    h = (h ^ (h >> np.uint64(27))) * _C
+    return h ^ (h >> np.uint64(31))
+
+
+def _normal(text: str, analyzer: Analyzer) -> str:
+    text = unicodedata.normalize("NFKC", text).lower()
+    if analyzer.jamo:
+        text = unicodedata.normalize("NFD", text)
+    if analyzer.unit == "word":
+        text = _WORD.sub(r" \1 ", text)
+    return f" {' '.join(text.split())} "
+
+
+def hash_ngrams(texts: Sequence[str], analyzer: Analyzer) -> tuple[NDArray[np.int64], Hashes]:
+    """Every n-gram of every text: (row of the text, 64-bit hash), in text order; repeats are kept."""
+    padded = [_normal(text, analyzer) for text in texts]
+    points = np.frombuffer(("\0".join(padded) + "\0").encode("utf-32-le", "surrogatepass"), np.uint32)
+    codes = points.astype(np.uint64)
+    row = np.repeat(np.arange(len(padded)), [len(text) + 1 for text in padded])
+    with np.errstate(over="ignore"):
+        return (_char_ngrams if analyzer.unit == "char" else _word_ngrams)(codes, row, analyzer)
+
+
+def _char_ngrams(codes: Hashes, row: NDArray[np.int64], analyzer: Analyzer) -> tuple[NDArray[np.int64], Hashes]:
+    n = len(codes)
+    space = codes == 32
+    spaces_before = np.concatenate(([0], np.cumsum(space)))
+    rows, hashes = [], []
+    current = _mix(codes + _A)
+    for length in range(1, min(analyzer.hi, n) + 1):
+        span = n - length + 1
+        if length > 1:
+            current = _mix(current[:span] * np.uint64(31) ^ (codes[length - 1 :] * _A + np.uint64(length)))
+        if length < analyzer.lo:
+            continue
+        first, last = np.arange(span), np.arange(length - 1, n)
+        keep = (row[first] == row[last]) & (codes[last] != 0)
+        if analyzer.cross:
+            keep &= ~(space[first] & space[last])
+        else:
+            inside = spaces_before[last] - spaces_before[np.minimum(first + 1, last)]
+            keep &= (inside == 0) & ~(space[first] & (space[last] | (length == 1)))
+        rows.append(row[:span][keep])
+        hashes.append(current[keep])
+    return np.concatenate(rows), np.concatenate(hashes)
+
+
+def _word_ngrams(codes: Hashes, row: NDArray[np.int64], analyzer: Analyzer) -> tuple[NDArray[np.int64], Hashes]:
+    letter = (codes != 32) & (codes != 0)
+    begin = np.flatnonzero(letter & ~np.concatenate(([False], letter[:-1])))
+    if not len(begin):
+        return np.empty(0, np.int64), np.empty(0, np.uint64)
+    opens = np.zeros(len(codes), np.int64)
+    opens[begin] = 1
+    word_of = np.cumsum(opens)
+    offset = np.arange(len(codes)) - begin[np.maximum(word_of - 1, 0)]
+    parts = np.where(letter, _mix(codes * _A + offset.astype(np.uint64) * _C), np.uint64(0))
+    current = _mix(np.add.reduceat(parts, begin))
+    words, owner = current, row[begin]
+    rows, hashes = [], []
+    for length in range(1, analyzer.hi + 1):
+        span = len(words) - length + 1
+        if span <= 0:
+            break
+        if length > 1:
+            current = _mix(current[:span] * np.uint64(31) ^ (words[length - 1 :] + np.uint64(length)))
+        if length >= analyzer.lo:
+            keep = owner[:span] == owner[length - 1 :]
+            rows.append(owner[:span][keep])
+            hashes.append(current[keep])
+    return np.concatenate(rows), np.concatenate(hashes)
+
+
+def _chunks(texts: Sequence[str]) -> Iterator[Sequence[str]]:
+    for at in range(0, len(texts), CHUNK_ROWS):
+        yield texts[at : at + CHUNK_ROWS]
+
+
+def fit_block(texts: Sequence[str], analyzer: Analyzer, max_features: int, min_df: int = 2) -> Block:
+    """The vocabulary of one analyzer: the `max_features` hashes found in most texts, at least `min_df` of them.
+
+    Memory is bounded by the distinct n-grams, not by the texts; ties are broken by hash, so the order of equal
+    n-grams never depends on the order of rows.
+    """
+    hashes, df = np.empty(0, np.uint64), np.empty(0, np.int64)
+    for chunk in _chunks(texts):
+        row, found = hash_ngrams(chunk, analyzer)
+        order = np.lexsort((row, found))
+        row, found = row[order], found[order]
+        fresh = np.ones(len(found), bool)
+        fresh[1:] = (found[1:] != found[:-1]) | (row[1:] != row[:-1])
+        new, new_df = np.unique(found[fresh], return_counts=True)
+        both, inverse = np.unique(np.concatenate((hashes, new)), return_inverse=True)
+        df = np.bincount(inverse, np.concatenate((df, new_df)), len(both)).astype(np.int64)
+        hashes = both
+    keep = np.flatnonzero(df >= (min_df if len(texts) > 50 else 1))
+    if len(keep) > max_features:
+        keep = np.sort(keep[np.lexsort((hashes[keep], -df[keep]))[:max_features]])
+    idf = np.log((1 + len(texts)) / (1 + df[keep])) + 1
+    return Block(analyzer, hashes[keep], idf.astype(np.float32))
+
+
+def count_block(texts: Sequence[str], block: Block) -> Counts:
+    """TF-IDF of one block: 1 + log(count), times idf, each row of length 1 (or empty)."""
+    row, found = hash_ngrams(texts, block.analyzer)
+    size = len(block.hashes)
+    if size == 0:
+        return Counts(np.zeros(len(texts) + 1, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
+    at = np.searchsorted(block.hashes, found)
+    at[at == size] = 0
+    known = block.hashes[at] == found
+    key, count = np.unique(row[known] * size + at[known], return_counts=True)
+    row, column = key // size, key % size
+    value = (1 + np.log(count)) * block.idf[column]
+    norm = np.sqrt(np.bincount(row, value * value, len(texts)))
+    value = (value / norm[row]).astype(np.float32)
+    start = np.concatenate(([0], np.cumsum(np.bincount(row, minlength=len(texts)))))
+    return Counts(start, column, value)
+
+
+def hangul_share(texts: Sequence[str]) -> float:
+    """Share of Hangul among the letters of at most 2,000 evenly spaced texts."""
+    step = max(1, len(texts) // 2000)
+    letters = [c for text in texts[::step] for c in text if c.isalpha()]
+    return sum("가" <= c <= "힣" or "ㄱ" <= c <= "ㆎ" for c in letters) / max(1, len(letters))

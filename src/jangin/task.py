@@ -1,0 +1,376 @@
+"""task.yaml -> Task: one narrow job, with defaults filled in; unknown keys and wrong values are refused by name."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from jangin.errors import TaskError
+from jangin.files import hash_json
+from jangin.types import Kind
+
+KINDS = ("classify", "tag", "extract", "generate")
+AVAILABLE_KINDS = ("classify", "tag")
+METRICS: dict[str, tuple[str, ...]] = {  # the first is the kind's default
+    "classify": ("accuracy", "macro_f1", "micro_f1"),
+    "tag": ("micro_f1", "macro_f1", "auprc"),
+    "extract": ("field_f1", "exact_match"),
+    "generate": ("exact_match", "chrf", "rouge_l", "execution", "pass_at_1"),
+}
+MAX_BYTES = 1 << 20  # room for tens of thousands of labels
+MAX_DEPTH = 8
+RECORDED_SUFFIXES = (".jsonl", ".jsonl.gz", ".json")
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_NAME = re.compile(r"\w[\w.\-]{0,63}")
+_PUBLISHED = re.compile(r"[\w.\-]+/[\w.\-]+")
+
+
+class Data(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where the examples are, relative to the task's folder: `file` alone, or `train` and `test` with others."""
+
+    train: str | None = None
+    test: str | None = None
+    validation: str | None = None
+    calibration: str | None = None
+    file: str | None = None
+
+    def named(self) -> dict[str, str]:
+        """Split name -> path as written; the single file is named 'file'."""
+        return {name: path for name in self.__struct_fields__ if (path := getattr(self, name)) is not None}
+
+
+class Fields(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Column names. `None`: the defaults `input`, `output`, `id`, or the chat format's `messages`."""
+
+    input: str | None = None
+    output: str | None = None
+    id: str | None = None
+    unit: str | None = None
+
+
+class Bar(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What must be reached: match a reference within `margin`, or `at_least` an absolute score, or both."""
+
+    reference: str | None = None
+    at_least: float | None = None
+    margin: float = 0.02
+    confidence: float = 0.95
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """What may leave the machine, and what happens to an answer below the threshold."""
+
+    egress: str = "deny"
+    unsure: str = "abstain"
+
+
+class Task(msgspec.Struct, frozen=True, kw_only=True):
+    """One narrow job. `labels` is `None` for `auto` (those of train); `unit` is the column of the sampling unit."""
+
+    name: str
+    kind: Kind
+    data: Data
+    metric: str
+    folder: Path
+    file: str = "task.yaml"
+    description: str = ""
+    fields: Fields = Fields()
+    labels: tuple[str, ...] | None = None
+    out_of_scope: str | None = None
+    bar: Bar | None = None
+    unit: str | None = None
+    policy: Policy = Policy()
+    seed: int = 0
+    languages: tuple[str, ...] = ()
+    schema: dict[str, Any] | None = None
+
+    @property
+    def hash(self) -> str:
+        """sha256 of the canonical JSON of all that changes the job: not its folder, description or layout."""
+        meaning = {key: value for key, value in self.document().items() if key != "description"}
+        return hash_json(meaning)
+
+    @property
+    def unit_column(self) -> str | None:
+        return self.fields.unit or self.unit
+
+    def document(self) -> dict[str, Any]:
+        """The task file's content with the defaults filled in, as plain JSON values in the order of the docs."""
+        document: dict[str, Any] = {"name": self.name, "description": self.description, "kind": self.kind}
+        document["data"] = self.data.file or self.data.named()
+        document["fields"] = msgspec.to_builtins(self.fields)
+        document["labels"] = "auto" if self.labels is None else list(self.labels)
+        document["metric"] = self.metric
+        if self.bar:
+            bar = {"margin": self.bar.margin, "confidence": self.bar.confidence}
+            document["bar"] = {**msgspec.to_builtins(self.bar), **bar}
+        document["policy"] = msgspec.to_builtins(self.policy)
+        document["seed"] = self.seed
+        optional = {"out_of_scope": self.out_of_scope, "unit": self.unit, "schema": self.schema}
+        document |= {key: value for key, value in optional.items() if value is not None}
+        if self.languages:
+            document["languages"] = list(self.languages)
+        return {key: value for key, value in document.items() if value not in ({}, "")}
+
+
+def require_available(task: Task) -> None:
+    """Every verb that trains, checks or serves asks this first. Raises: TaskError for a kind of a later version."""
+    if task.kind not in AVAILABLE_KINDS:
+        raise TaskError(
+            f"kind {task.kind} is not available in this version",
+            f"the kinds of this version are: {', '.join(AVAILABLE_KINDS)}",
+        )
+
+
+def load_task(path: Path | str) -> Task:
+    """Read a task folder or its YAML file. Data files are not opened.
+
+    Raises: TaskError naming the file, the key, the value and what was expected.
+    """
+    path = Path(path)
+    file = path / "task.yaml" if path.is_dir() else path
+    try:
+        with file.open("rb") as stream:
+            raw = stream.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise TaskError(f"no task file '{file}'", "jangin init DATA writes one from a data file") from None
+    except OSError as error:
+        raise TaskError(f"'{file}' cannot be read: {error.strerror}", "check the path and its permissions") from None
+    document = _parse_yaml(raw, file.name)
+    return _Reader(file.name).task(document, file.parent.resolve())
+
+
+def _parse_yaml(raw: bytes, file: str) -> dict[str, Any]:
+    """A mapping of plain values, built only after size, depth, aliases and repeated keys were checked."""
+    if len(raw) > MAX_BYTES:
+        raise TaskError(f"{file}: larger than {MAX_BYTES:,} bytes", "keep examples in data files, not in the task file")
+    try:
+        text = unicodedata.normalize("NFC", raw.decode("utf-8-sig"))
+        _refuse_bombs(text, file)
+        node = yaml.compose(text, Loader=_LOADER)
+        _refuse_repeated_keys(node, file)
+        document = yaml.load(text, Loader=_LOADER)  # noqa: S506 - a safe loader
+    except UnicodeDecodeError as error:
+        raise TaskError(f"{file}: not valid UTF-8 at byte {error.start}", "save the file as UTF-8") from None
+    except yaml.MarkedYAMLError as error:
+        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise TaskError(f"{file}{line}: not valid YAML: {error.problem}", "check indentation and quotes") from None
+    except (yaml.YAMLError, ValueError) as error:
+        problem = getattr(error, "reason", None) or type(error).__name__
+        raise TaskError(f"{file}: not valid YAML: {problem}", "remove odd characters and impossible dates") from None
+    if not isinstance(document, dict):
+        raise TaskError(f"{file}: expected keys and values such as 'kind: classify'", "jangin init DATA writes one")
+    return document
+
+
+def _refuse_bombs(text: str, file: str) -> None:
+    depth = 0
+    for event in yaml.parse(text, Loader=_LOADER):
+        if isinstance(event, yaml.AliasEvent):
+            line = event.start_mark.line + 1
+            raise TaskError(f"{file}, line {line}: YAML aliases (*name) are not allowed", "write the value out")
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > MAX_DEPTH:
+            line = event.start_mark.line + 1
+            raise TaskError(f"{file}, line {line}: nested deeper than {MAX_DEPTH} levels", "flatten the file")
+
+
+def _refuse_repeated_keys(node: yaml.Node | None, file: str) -> None:
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            name = str(key.value)
+            if name in seen:
+                line = key.start_mark.line + 1
+                raise TaskError(f"{file}, line {line}: key '{name}' stands twice", "keep one of the two")
+            seen.add(name)
+            _refuse_repeated_keys(value, file)
+    elif isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            _refuse_repeated_keys(value, file)
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str | None:
+    """The nearest known word as a hint, or None."""
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"did you mean '{near[0]}'?" if near else None
+
+
+class _Reader:
+    """Checks one document, key by key; every refusal starts with the file's name."""
+
+    def __init__(self, file: str):
+        self.file = file
+
+    def wrong(self, key: str, value: Any, expected: str, hint: str | None = None) -> TaskError:
+        shown = repr(value) if len(repr(value)) <= 60 else repr(value)[:57] + "..."
+        return TaskError(f"{self.file}: {key} is {shown}; expected {expected}", hint)
+
+    def known(self, document: dict[str, Any], allowed: Iterable[str], prefix: str = "") -> None:
+        allowed = tuple(allowed)
+        for key in document:
+            if key not in allowed:
+                hint = did_you_mean(str(key), allowed) or f"the keys here are: {', '.join(allowed)}"
+                raise TaskError(f"{self.file}: unknown key '{prefix}{key}'", hint)
+
+    def text(self, key: str, value: Any, expected: str = "text") -> str:
+        if not isinstance(value, str) or not value.strip():
+            raise self.wrong(key, value, expected)
+        return value.strip()
+
+    def choice(self, key: str, value: Any, choices: tuple[str, ...]) -> str:
+        if value not in choices:
+            raise self.wrong(key, value, f"one of {', '.join(choices)}", did_you_mean(str(value), choices))
+        return value
+
+    def number(self, key: str, value: Any, test: Callable[[float], bool], expected: str) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not test(value):
+            raise self.wrong(key, value, expected)
+        return float(value)
+
+    def mapping(self, key: str, value: Any, allowed: Iterable[str]) -> dict[str, Any]:
+        allowed = tuple(allowed)
+        if not isinstance(value, dict):
+            raise self.wrong(key, value, f"keys out of {', '.join(allowed)}")
+        self.known(value, allowed, key + ".")
+        return value
+
+    def task(self, document: dict[str, Any], folder: Path) -> Task:
+        allowed = [name for name in Task.__struct_fields__ if name not in ("folder", "file")]
+        self.known(document, allowed)
+        for key, expected in (("name", "a short name"), ("kind", f"one of {', '.join(KINDS)}"), ("data", "data files")):
+            if document.get(key) is None:
+                raise TaskError(f"{self.file}: '{key}' is missing; expected {expected}", f"add a line '{key}: ...'")
+        given = {key: value for key, value in document.items() if value is not None}
+        kind = self.choice("kind", given["kind"], KINDS)
+        found: dict[str, Any] = {"kind": kind, "metric": METRICS[kind][0]}
+        for key, value in given.items():
+            if key not in ("kind", "metric"):
+                found[key] = getattr(self, "_" + key)(value)
+        if "metric" in given:
+            found["metric"] = self.choice("metric", given["metric"], METRICS[kind])
+        self._agree(found)
+        return Task(folder=folder, file=self.file, **found)
+
+    def _agree(self, found: dict[str, Any]) -> None:
+        """What one key says must suit the others."""
+        labels, scope = found.get("labels"), found.get("out_of_scope")
+        if scope and found["kind"] != "classify":
+            raise self.wrong("out_of_scope", scope, "no such key for kind " + found["kind"])
+        if labels and scope and scope not in labels:
+            raise self.wrong("out_of_scope", scope, "one of the labels", did_you_mean(scope, labels))
+        if labels and found["kind"] == "classify" and len(labels) < 2:
+            raise self.wrong("labels", list(labels), "at least two labels")
+        if found.get("schema") and found["kind"] != "extract":
+            raise TaskError(f"{self.file}: 'schema' belongs to kind extract; kind is {found['kind']}", "remove it")
+        both = found.get("unit"), found.get("fields", Fields()).unit
+        if all(both) and both[0] != both[1]:
+            raise self.wrong("fields.unit", both[1], f"the column that 'unit' names, {both[0]!r}", "keep one of the two")
+
+    def _name(self, value: Any) -> str:
+        name = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise self.wrong("name", value, "letters, digits, '.', '_' and '-', at most 64, without spaces")
+        return name
+
+    def _description(self, value: Any) -> str:
+        return self.text("description", value)
+
+    def _data(self, value: Any) -> Data:
+        if isinstance(value, str) and value.strip():
+            return Data(file=value.strip())
+        files = self.mapping("data", value, ("train", "test", "validation", "calibration"))
+        paths = {key: self.text(f"data.{key}", path, "the path of a file") for key, path in files.items() if path}
+        for key in ("train", "test"):
+            if key not in paths:
+                raise TaskError(
+                    f"{self.file}: 'data.{key}' is missing; expected the path of a file",
+                    "or write 'data: FILE' to have a test split off",
+                )
+        return Data(**paths)
+
+    def _fields(self, value: Any) -> Fields:
+        columns = self.mapping("fields", value, Fields.__struct_fields__)
+        found = {key: self.text(f"fields.{key}", name, "the name of a column") for key, name in columns.items() if name}
+        return Fields(**found)
+
+    def _labels(self, value: Any) -> tuple[str, ...] | None:
+        if value == "auto":
+            return None
+        if not isinstance(value, list) or not value:
+            raise self.wrong("labels", value, "'auto' or a list of labels")
+        labels = [self._label(f"labels[{position}]", label) for position, label in enumerate(value)]
+        for label, times in Counter(labels).items():
+            if times > 1:
+                raise TaskError(f"{self.file}: labels names {label!r} {times} times", "keep one of them")
+        return tuple(labels)
+
+    def _label(self, key: str, value: Any) -> str:
+        if isinstance(value, int) and not isinstance(value, bool):
+            return str(value)
+        if not isinstance(value, str):  # YAML reads yes, no, on, off, null and dates as other things
+            raise self.wrong(key, value, "text", "write the label in quotes")
+        return self.text(key, value)
+
+    def _out_of_scope(self, value: Any) -> str:
+        return self._label("out_of_scope", value)
+
+    def _bar(self, value: Any) -> Bar:
+        given = {key: v for key, v in self.mapping("bar", value, Bar.__struct_fields__).items() if v is not None}
+        if "reference" not in given and "at_least" not in given:
+            raise TaskError(f"{self.file}: bar names neither 'reference' nor 'at_least'", "add 'at_least: 0.9', say")
+        if "reference" in given:
+            given["reference"] = self._reference(given["reference"])
+        limits: dict[str, tuple[Callable[[float], bool], str]] = {
+            "at_least": (lambda x: 0 < x <= 1, "a number above 0, at most 1"),
+            "margin": (lambda x: 0 < x < 1, "a number above 0 and below 1"),
+            "confidence": (lambda x: 0.5 < x < 1, "a number above 0.5 and below 1"),
+        }
+        for key, (test, expected) in limits.items():
+            if key in given:
+                given[key] = self.number(f"bar.{key}", given[key], test, expected)
+        return Bar(**given)
+
+    def _reference(self, value: Any) -> str:
+        expected = "a published reference such as gpt-4/banking77-rag20, or the path of a recorded .jsonl file"
+        reference = self.text("bar.reference", value, expected)
+        if not reference.endswith(RECORDED_SUFFIXES) and not _PUBLISHED.fullmatch(reference):
+            raise self.wrong("bar.reference", value, expected)
+        return reference
+
+    def _unit(self, value: Any) -> str:
+        return self.text("unit", value, "the name of a column")
+
+    def _policy(self, value: Any) -> Policy:
+        given = self.mapping("policy", value, Policy.__struct_fields__)
+        for key, later in (("egress", "allow"), ("unsure", "escalate")):
+            if given.get(key) == later:
+                raise TaskError(f"{self.file}: policy.{key} '{later}' is not available in this version")
+        choices = {"egress": ("deny",), "unsure": ("abstain", "refuse")}
+        return Policy(**{key: self.choice(f"policy.{key}", v, choices[key]) for key, v in given.items()})
+
+    def _seed(self, value: Any) -> int:
+        whole = isinstance(value, int)
+        return int(self.number("seed", value, lambda x: whole and 0 <= x < 2**32, "a whole number from 0 to 2^32 - 1"))
+
+    def _languages(self, value: Any) -> tuple[str, ...]:
+        good = isinstance(value, list) and value and all(re.fullmatch("[a-z]{2,3}", str(code)) for code in value)
+        if not good:
+            raise self.wrong("languages", value, "a list of language codes such as [en, ko]")
+        return tuple(str(code) for code in value)
+
+    def _schema(self, value: Any) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise self.wrong("schema", value, "a JSON schema")
+        return value

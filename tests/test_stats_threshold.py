@@ -1,0 +1,77 @@
+"""The threshold that keeps a promise, or the honest message that none does."""
+
+import numpy as np
+import pytest
+from scipy.stats import binom
+
+from jangin.errors import ShapeError
+from jangin.evals.threshold import answers_needed, freeze_thresholds, learn_then_test
+
+
+def test_fifty_nine_error_free_answers_prove_95_percent_and_99_prove_97():
+    assert (answers_needed(0.95, 0.05), answers_needed(0.97, 0.05)) == (59, 99)
+    for n, found in ((58, None), (59, 0.5)):
+        assert learn_then_test([0.5], np.ones(n), np.ones(n, bool)).threshold == found
+
+
+def test_the_sequence_starts_where_twice_the_needed_answers_are_expected():
+    validation = np.linspace(0, 1, 500)
+    thresholds = freeze_thresholds(validation, 1000)
+    assert len(thresholds) == 50
+    assert thresholds == sorted(thresholds, reverse=True)
+    assert (validation >= thresholds[0]).mean() * 1000 >= 2 * np.log(0.05) / np.log(0.95)
+    assert (validation >= thresholds[1]).mean() > (validation >= thresholds[0]).mean()
+    assert thresholds[-1] == validation.min()
+
+
+def test_equal_confidences_give_one_threshold():
+    assert freeze_thresholds(np.full(300, 0.7), 300) == [0.7]
+
+
+def test_a_calibration_set_that_is_too_small_says_how_many_rows_are_needed():
+    assert freeze_thresholds(np.linspace(0, 1, 300), 116) == []
+    found = learn_then_test([], np.ones(116), np.ones(116, bool))
+    assert (found.threshold, found.tried) == (None, 0)
+    assert found.message == ("no threshold could be tested: calibration has 116 rows and at least 117 are needed")
+    assert freeze_thresholds(np.linspace(0, 1, 300), 117) != []
+    assert freeze_thresholds(np.array([]), 500) == []
+
+
+def test_the_laxest_threshold_before_the_first_failure_is_chosen():
+    confidence = np.repeat([0.9, 0.8, 0.7, 0.6], 100)
+    right = np.ones(400, bool)
+    right[[0, 1, 100, 101, 200, 201, 202]] = False  # then the next hundred is worse than the target
+    right[300:330] = False
+    found = learn_then_test([0.9, 0.8, 0.7, 0.6], confidence, right)
+    assert (found.threshold, found.accepted, found.errors, found.tried) == (None, 100, 2, 1)  # p = 0.118
+    right[[0, 1]] = True
+    found = learn_then_test([0.9, 0.8, 0.7, 0.6], confidence, right)
+    assert (found.threshold, found.accepted, found.errors, found.tried) == (0.7, 300, 5, 4)
+    assert found.p_value == pytest.approx(binom.cdf(5, 300, 0.05))
+    assert found.coverage == 0.75
+    assert found.message == (
+        "of the answers given locally at least 95% are right, with 95% confidence; 75% of the calibration rows are "
+        "answered locally"
+    )
+
+
+def test_a_failure_ends_the_sequence_even_if_a_laxer_threshold_would_pass():
+    confidence = np.repeat([0.9, 0.8], [100, 900])
+    right = np.ones(1000, bool)
+    right[:4] = False
+    assert binom.cdf(4, 1000, 0.05) < 0.05 < binom.cdf(4, 100, 0.05)
+    found = learn_then_test([0.9, 0.8], confidence, right)
+    assert found.threshold is None
+    assert found.message == (
+        "no threshold reaches it: on 1000 calibration rows it could not be shown that of the answers given locally at "
+        "least 95% are right"
+    )
+
+
+def test_thresholds_out_of_order_and_uneven_arrays_are_refused():
+    with pytest.raises(ShapeError) as caught:
+        learn_then_test([0.8, 0.9], np.ones(3), np.ones(3, bool))
+    assert caught.value.message == "the thresholds do not descend; expected them from strict to lax"
+    with pytest.raises(ShapeError) as caught:
+        learn_then_test([0.8], np.ones(3), np.ones(2, bool))
+    assert caught.value.message == "3 confidences have 2 outcomes; expected one each"
