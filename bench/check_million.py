@@ -11,6 +11,7 @@ import json
 import resource
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -55,8 +56,9 @@ def plant(rows: int) -> tuple[list[str], list[str], dict[str, int]]:
     train += [text + " !" for text in test[: counts["leaks"]]]
     long_test = [text for text in test[counts["leaks"] :] if len(text) >= 60][: counts["near_leaks"]]
     train += [with_a_typo(random, text) for text in long_test]
-    numbers = random.integers(10_000, 100_000, counts["template"])
-    train += [f"your order {n} has left our house in the north and will be with you within the next two days" for n in numbers]
+    numbers = random.choice(900_000, counts["template"], replace=False) + 100_000
+    ending = "has left our house in the north and will be with you within the next two days"
+    train += [f"your order {number} {ending}" for number in numbers]
     return train, test, {**counts, "near_leaks": len(long_test)}
 
 
@@ -82,26 +84,26 @@ def main() -> None:
     from jangin.task import load_task
 
     with tempfile.TemporaryDirectory() as folder:
-        planted = write(Path(folder), arguments.rows)
+        with ProcessPoolExecutor(1) as writer:  # so that the peak below is that of `check` alone
+            planted = writer.submit(write, Path(folder), arguments.rows).result()
         task = load_task(folder)
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         start = time.perf_counter()
         report = check(task)
         checked = time.perf_counter()
-        after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         load_splits(task)
         loaded = time.perf_counter()
+    near_planted = planted["near"] + planted["template"] - 1
     found = {
         "rows": sum(report.rows.values()),
         "check_s": round(checked - start, 1),
+        "check_peak_mib": peak_kib // 1024,
         "load_s": round(loaded - checked, 1),
-        "peak_before_mib": before // 1024,
-        "check_peak_mib": after // 1024,
+        "recall_exact": report.duplicates.exact["train"] / planted["exact"],
+        "recall_near": report.duplicates.near["train"] / near_planted,
+        "recall_leaks": report.leaks.test_rows / planted["leaks"],
+        "recall_near_leaks": report.leaks.near_test_rows / planted["near_leaks"],
         "planted": planted,
-        "exact_found": report.duplicates.exact["train"],
-        "leaks_found": report.leaks.test_rows,
-        "near_leaks_found": report.leaks.near_test_rows,
-        "near_found": report.duplicates.near["train"],
     }
     print(json.dumps(found) if arguments.json else "\n".join(f"{key}: {value}" for key, value in found.items()))
 

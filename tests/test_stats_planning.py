@@ -5,11 +5,11 @@ import pytest
 from scipy.stats import norm
 
 from jangin.evals import stats
+from jangin.evals.chance import chance_of_passing
 from jangin.evals.comparison import Comparison, Published, Recorded
 from jangin.evals.planning import (
     alpha_at,
     assurance,
-    chance_of_passing,
     rows_needed,
     rows_needed_published,
     smallest_margin,
@@ -50,7 +50,7 @@ def test_assurance_is_the_formula_and_knows_its_edges():
     assert assurance(0.01, 0.02, 0.025, 0.01, 0.01) == pytest.approx(
         norm.cdf((0.03 - 1.959964 * 0.01) / np.hypot(0.01, 0.01)), abs=1e-6
     )
-    assert assurance(norm.isf(0.025) * 0.01, 0.0, 0.025, 0.01, 0.02) == 0.5
+    assert assurance(norm.isf(0.025) * 0.01, 0.0, 0.025, 0.01, 0.02) == pytest.approx(0.5)
     assert (assurance(0.01, 0.0, 0.025, 0.0, 0.0), assurance(-0.01, 0.0, 0.025, 0.0, 0.0)) == (1.0, 0.0)
 
 

@@ -166,7 +166,11 @@ def test_two_bars_must_both_hold():
         ("at_least", "inconclusive"),
     ]
     assert result.verdict == "inconclusive"
+    assert result.n_needed == result.bars[1].n_needed == 17708  # (1.960 + 0.842)² · 0.94 · 0.06 / 0.005²
     assert compare(spec(**both, at_least=0.97)).verdict == "inferior"
+    hopeless = compare(spec(wrong=90, theirs_wrong=80, margin=0.005, at_least=0.9))
+    assert [bar.verdict for bar in hopeless.bars] == ["inconclusive", "inconclusive"]
+    assert (hopeless.n_needed, hopeless.bars[0].n_needed) == (None, None)  # seen: 0.01 behind, past the margin
 
 
 def test_unscored_answers_count_as_right_for_the_lower_limit_and_wrong_for_the_upper():

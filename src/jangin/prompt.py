@@ -7,7 +7,7 @@ import unicodedata
 from jangin.types import Input
 
 # Control characters that carry no meaning in a message; tab, newline and carriage return stay.
-_CONTROL = {code: " " for code in (*range(0x00, 0x09), 0x0B, 0x0C, *range(0x0E, 0x20), *range(0x7F, 0xA0))}
+_CONTROL = dict.fromkeys((*range(9), 11, 12, *range(14, 32), *range(127, 160)), " ")
 _CONTROL |= {0x2028: "\n", 0x2029: "\n"}
 
 

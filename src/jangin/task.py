@@ -157,7 +157,7 @@ def _parse_yaml(raw: bytes, file: str) -> dict[str, Any]:
         _refuse_bombs(text, file)
         node = yaml.compose(text, Loader=_LOADER)
         _refuse_repeated_keys(node, file)
-        document = yaml.load(text, Loader=_LOADER)  # noqa: S506 - a safe loader
+        document = yaml.load(text, Loader=_LOADER)
     except UnicodeDecodeError as error:
         raise TaskError(f"{file}: not valid UTF-8 at byte {error.start}", "save the file as UTF-8") from None
     except yaml.MarkedYAMLError as error:
@@ -276,7 +276,7 @@ class _Reader:
             raise TaskError(f"{self.file}: 'schema' belongs to kind extract; kind is {found['kind']}", "remove it")
         both = found.get("unit"), found.get("fields", Fields()).unit
         if all(both) and both[0] != both[1]:
-            raise self.wrong("fields.unit", both[1], f"the column that 'unit' names, {both[0]!r}", "keep one of the two")
+            raise self.wrong("fields.unit", both[1], f"{both[0]!r}, the column that 'unit' names", "keep one of them")
 
     def _name(self, value: Any) -> str:
         name = str(value) if isinstance(value, int) and not isinstance(value, bool) else value

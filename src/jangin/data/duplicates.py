@@ -138,7 +138,9 @@ def _candidates(key: NDArray[np.uint64], other: NDArray[np.uint64], held_out: ND
     inside = np.zeros(len(bucket), bool)
     inside[shared] = inside[shared + 1] = True
     order, bucket = order[inside], bucket[inside]
-    found = [np.stack([order[:-step], order[step:]])[:, bucket[:-step] == bucket[step:]] for step in range(1, WINDOW + 1)]
+    found = []
+    for step in range(1, WINDOW + 1):
+        found.append(np.stack([order[:-step], order[step:]])[:, bucket[:-step] == bucket[step:]])
     found += [_nearest_across(order, bucket, held_out), _nearest_across(order[::-1], bucket[::-1], held_out)]
     pairs = np.sort(np.concatenate(found, axis=1), axis=0)
     return pairs[0], pairs[1]

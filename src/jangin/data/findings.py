@@ -28,10 +28,10 @@ class Finding(msgspec.Struct, frozen=True):
 class Leaks(msgspec.Struct, frozen=True):
     """Test examples that also stand in train, and the rows of train that go for it.
 
-    `test_rows` counts equality but for case, white space and punctuation; `test_rows_verbatim`, contained in it, equality
-    but for case and white space. `train_rows` are left out whenever the task is loaded; `near_train_rows` only by a
-    mended copy. `other_rows`: rows of validation or calibration that stand in a later look at the model, or train rows
-    that stand in those.
+    `test_rows` counts equality but for case, white space and punctuation; `test_rows_verbatim`, contained in it,
+    equality but for case and white space; `test_units` those that only share their unit. `train_rows` are left out
+    whenever the task is loaded, `near_train_rows` only by a mended copy. `other_rows` are left out for the other pairs
+    of splits.
     """
 
     test_rows: int = 0
@@ -107,7 +107,8 @@ def report_markdown(report: CheckReport) -> str:
     if not report.findings:
         lines.append("None.")
     if report.mended is not None:
-        done = [(split, what.replace("_", " "), f"{n:,}") for split, counts in report.mended.items() for what, n in counts.items()]
+        changes = [(split, *change) for split, counts in report.mended.items() for change in counts.items()]
+        done = [(split, what.replace("_", " "), f"{count:,}") for split, what, count in changes]
         lines += ["", "## What the mended copy changed", "", *_table(("split", "change", "rows"), done)]
     return "\n".join(lines) + "\n"
 

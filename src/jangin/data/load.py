@@ -147,7 +147,7 @@ def split_hashes(task: Task) -> dict[str, Any]:
     """
     require_available(task)
     paths = data_files(task)
-    rows = {name: _without_faults(paths[name], task, name) for name in ("test", "file") if name in paths}
+    rows = {name: _without_faults(path, task, name) for name, path in paths.items() if name in ("test", "file")}
     test = first_division(task, rows)["test"]
     return {
         "files": {name: _sha256(path) for name, path in paths.items()},

@@ -1,4 +1,4 @@
-"""Data files -> rows, one at a time: JSONL, CSV and TSV (each also .gz) and Parquet. A bad row is a Fault, not the end."""
+"""Data files -> rows, one at a time: JSONL, CSV, TSV (each also .gz) and Parquet; a bad row is a Fault, not the end."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import gzip
 import zlib
 from collections import Counter
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import msgspec
 
@@ -18,6 +19,7 @@ FORMATS = (".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz", ".csv", ".csv.gz", ".
 MAX_ROW_BYTES = 8 << 20
 FIX = "jangin check TASK names every such row; --fix DIR writes a copy without them"
 _BOM = b"\xef\xbb\xbf"
+Stream = BufferedReader | gzip.GzipFile
 _UTF8_HINT = "save the file as UTF-8 (Korean files are often CP949)"
 
 
@@ -60,7 +62,7 @@ def read_rows(path: Path) -> Iterator[Row | Fault]:
         raise DataError(f"'{path}' cannot be read: {error.strerror}", "check the path and its permissions") from None
 
 
-def _lines(stream: IO[bytes], name: str) -> Iterator[bytes | None]:
+def _lines(stream: Stream, name: str) -> Iterator[bytes | None]:
     """Lines ended by newline only; `None` for one that is longer than any row may be."""
     first = True
     while line := stream.readline(MAX_ROW_BYTES):
@@ -73,7 +75,7 @@ def _lines(stream: IO[bytes], name: str) -> Iterator[bytes | None]:
         first = False
 
 
-def _jsonl(stream: IO[bytes], name: str) -> Iterator[Row | Fault]:
+def _jsonl(stream: Stream, name: str) -> Iterator[Row | Fault]:
     decode = msgspec.json.Decoder().decode
     for number, line in enumerate(_lines(stream, name), start=1):
         if line is None:
@@ -95,7 +97,7 @@ def _jsonl(stream: IO[bytes], name: str) -> Iterator[Row | Fault]:
                 yield Fault(number, "not_an_object", f"expected a JSON object, found {json_kind(value)}")
 
 
-def _csv(stream: IO[bytes], name: str) -> Iterator[Row | Fault]:
+def _csv(stream: Stream, name: str) -> Iterator[Row | Fault]:
     lines = (_csv_text(line, name) for line in _lines(stream, name))
     head = next(lines, "")
     delimiter = max(",;\t", key=head.count)

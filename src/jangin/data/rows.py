@@ -1,4 +1,4 @@
-"""Rows -> Examples: columns found, texts normalised, labels and chat messages parsed; a row that will not do is a Fault."""
+"""Rows -> Examples: columns found, texts normalised, labels and chat messages parsed; an unfit row is a Fault."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from jangin.task import Task, did_you_mean
 from jangin.types import Example, Input, Message
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
-SHOWN = 5  # how many ids a finding names
+SHOWN = 5  # how many ids are kept
 
 
 class Notes(msgspec.Struct):
@@ -157,7 +157,8 @@ class _Parser:
         if isinstance(value, list):
             return tuple(sorted({self.label(label) for label in value}))
         if isinstance(value, dict):
-            return {self.label(label): state for label, mark in value.items() if (state := _state(label, mark)) is not None}
+            states = {self.label(label): _state(label, mark) for label, mark in value.items()}
+            return {label: state for label, state in states.items() if state is not None}
         raise _Unfit("bad_label", f"field '{self.output}' is {json_kind(value)}; expected labels")
 
 

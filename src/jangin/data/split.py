@@ -38,7 +38,7 @@ def divide(examples: Sequence[Example], sizes: Sequence[int], seed: int) -> list
     """
     rank = _ranks([example.id for example in examples], seed)
     groups, strata = _groups(examples), _strata(examples)
-    part = np.zeros(len(examples), np.int64)
+    part = [0] * len(examples)
     carried = [0.0] * len(sizes)
     shares = [size / max(len(examples), 1) for size in sizes]
     for members in _ordered(rank, groups, strata):
@@ -50,12 +50,13 @@ def divide(examples: Sequence[Example], sizes: Sequence[int], seed: int) -> list
             for number, left in enumerate(carried):
                 most = max(1, int(np.ceil(2 * wanted[number])))  # one label does not pay for what others could not give
                 if left >= len(group) / 2 and (not taken[number] or taken[number] + len(group) <= most):
-                    part[group] = number + 1
+                    for row in group:
+                        part[row] = number + 1
                     carried[number] -= len(group)
                     taken[number] += len(group)
                     break
     parts: list[list[Example]] = [[] for _ in range(len(sizes) + 1)]
-    for example, number in zip(examples, part.tolist()):
+    for example, number in zip(examples, part):
         parts[number].append(example)
     return parts
 
@@ -96,13 +97,15 @@ def _true_tags(output: object) -> tuple[str, ...]:
     return output if isinstance(output, tuple) else ()
 
 
-def _ordered(rank: Int, groups: Int, strata: list[str]) -> list[list[Int]]:
+def _ordered(rank: Int, groups: Int, strata: list[str]) -> list[list[list[int]]]:
     """For each stratum, in the order of labels, its groups in random order; a group belongs to its first row's."""
     order = np.argsort(rank, kind="stable")
     by_group = order[np.argsort(groups[order], kind="stable")]
-    cuts = np.flatnonzero(np.diff(groups[by_group])) + 1
-    members = sorted(np.split(by_group, cuts), key=lambda group: rank[group[0]]) if len(by_group) else []
-    by_stratum: dict[str, list[Int]] = {}
-    for group in members:
-        by_stratum.setdefault(strata[group[0]], []).append(group)
+    starts = np.flatnonzero(np.diff(groups[by_group], prepend=-1))
+    ends = np.append(starts[1:], len(by_group))
+    turn = np.argsort(rank[by_group[starts]], kind="stable")  # a group's first row is its first in rank
+    rows = by_group.tolist()
+    by_stratum: dict[str, list[list[int]]] = {}
+    for start, end in zip(starts[turn].tolist(), ends[turn].tolist()):
+        by_stratum.setdefault(strata[rows[start]], []).append(rows[start:end])
     return [by_stratum[label] for label in sorted(by_stratum)]

@@ -1,18 +1,12 @@
-"""Before the seal is broken: at which level a look tests, how many rows are needed, how likely a rung is to pass."""
+"""Before the seal is broken: at which level a look tests, how many rows are needed, how likely a pass is."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
-
-import msgspec
-from scipy.stats import norm
-
-if TYPE_CHECKING:
-    from jangin.evals.comparison import Comparison
+from statistics import NormalDist  # scipy takes a second to import, and `check` needs only this
 
 POWER = 0.8
-ENOUGH = 0.8  # the climb takes the first rung whose chance of passing is at least this
+_NORMAL = NormalDist()
 
 
 def alpha_at(confidence: float, look: int) -> float:
@@ -55,7 +49,7 @@ def smallest_margin(n: int, alpha: float) -> float:
 
     Source: Tango's lower limit with no differing pair.
     """
-    z = float(norm.isf(alpha))
+    z = -_NORMAL.inv_cdf(alpha)
     return z * z / (n + z * z)
 
 
@@ -66,42 +60,12 @@ def assurance(difference: float, margin: float, alpha: float, se_test: float, se
     difference is score - bar.
     Source: O'Hagan, Stevens and Campbell (2005), Pharmaceutical Statistics 4:187, with a flat prior.
     """
-    ahead = difference + margin - float(norm.isf(alpha)) * se_test
+    ahead = difference + margin + _NORMAL.inv_cdf(alpha) * se_test
     spread = math.hypot(se_test, se_validation)
     if spread == 0:
         return 1.0 if ahead > 0 else 0.0
-    return float(norm.cdf(ahead / spread))
-
-
-def chance_of_passing(spec: Comparison, test_units: int) -> float:
-    """The assurance of one rung: the chance that `compare` on the sealed test will say that every bar is met.
-
-    Args:
-        spec: the comparison on validation rows: recorded answers to those rows, or, when the reference has none
-            there, its score as Published with the n that it was or will be measured on (the errors are then taken as
-            independent). `look` is the look that the test will be.
-        test_units: sampling units in the sealed test.
-    Returns: the smaller of the bars' chances (both bars ride on the same score, so they pass or fail together); 0.0
-        when the spec has no bar that can be met.
-    """
-    from jangin.evals.comparison import Published, observe
-    from jangin.evals.verdict import usable_margin
-
-    chances = []
-    if spec.at_least is not None:
-        alone = observe(msgspec.structs.replace(spec, reference=None))
-        se_test, se_validation = math.sqrt(alone.variance / test_units), math.sqrt(alone.variance / spec.groups)
-        chances.append(assurance(alone.score - spec.at_least, 0.0, spec.alpha, se_test, se_validation))
-    if spec.reference is not None:
-        seen = observe(spec)
-        theirs = 0.0
-        if isinstance(spec.reference, Published) and spec.reference.n:
-            theirs = seen.reference_score * (1 - seen.reference_score) / spec.reference.n
-        se_test = math.sqrt(seen.variance / test_units + theirs)
-        margin, _ = usable_margin(spec, seen.reference_score)
-        chances.append(assurance(seen.difference, margin, spec.alpha, se_test, math.sqrt(seen.variance / spec.groups)))
-    return min(chances, default=0.0)
+    return _NORMAL.cdf(ahead / spread)
 
 
 def _z(alpha: float, power: float) -> float:
-    return float(norm.isf(alpha) + norm.ppf(power))
+    return _NORMAL.inv_cdf(power) - _NORMAL.inv_cdf(alpha)

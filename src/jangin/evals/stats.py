@@ -140,7 +140,7 @@ def square_and_add(score: float, ours: Interval, published: float, published_n: 
     share = count / published_n
     lower = score - share - math.hypot(score - ours.lower, high - share)
     upper = score - share + math.hypot(ours.upper - score, share - low)
-    return interval(lower, upper, alpha, method)
+    return interval(float(lower), float(upper), alpha, method)
 
 
 # Resampling of whole units --------------------------------------------------------------------------------------------

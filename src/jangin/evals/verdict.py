@@ -40,8 +40,9 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     """The verdict and everything that it rests on, in the metric's unit.
 
     n: rows; units: sampling units; alpha: one-sided level of this look; confidence: of the displayed two-sided limits,
-    1 - 2·alpha. difference, lower, upper, method, n_needed: of the reference's bar, or of `at_least` when that is the
-    only one; `bars` has each with its own verdict. paired: None when there is no reference.
+    1 - 2·alpha. difference, lower, upper, method, n_needed_if_equal: of the reference's bar, or of `at_least` when that
+    is the only one; `bars` has each with its own verdict. n_needed: settles every inconclusive bar. paired: None when
+    there is no reference.
     """
 
     metric: str
@@ -73,7 +74,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 def compare(spec: Comparison) -> Result:
     """The verdict on one registered comparison. The same spec gives the same result, bit for bit.
 
-    Two bars must both hold, each at the look's level (Berger 1982), so the weaker verdict is the overall one.
+    Two bars must both hold, each at the look's level (Berger 1982, Technometrics 24:295), so the weaker verdict is the
+    overall one.
     Raises: InputError when the spec has neither a reference nor `at_least`; ShapeError when arrays do not match.
     """
     if spec.reference is None and spec.at_least is None:
@@ -107,11 +109,17 @@ def compare(spec: Comparison) -> Result:
         unscored=seen.unscored,
         n=len(spec.gold),
         units=spec.groups,
-        n_needed=first.n_needed,
+        n_needed=_most([bar.n_needed for bar in bars if bar.verdict == "inconclusive"]),
         n_needed_if_equal=first.n_needed_if_equal,
         bars=bars,
-        notes=[note for bar in bars for note in bar.notes],
+        notes=list(dict.fromkeys(note for bar in bars for note in bar.notes)),
     )
+
+
+def _most(needed: list[int | None]) -> int | None:
+    """What settles every open bar; None where one cannot be settled, or none is open."""
+    known = [n for n in needed if n is not None]
+    return max(known, default=None) if len(known) == len(needed) else None
 
 
 def decide(lower: float | None, upper: float | None, margin: float) -> Verdict:
@@ -150,10 +158,10 @@ def baseline_of(spec: Comparison) -> float:
 def usable_margin(spec: Comparison, reference_score: float) -> tuple[float, str | None]:
     """The margin if it is at most half of the reference's lead over the baseline; else 0 and why.
 
-    Source: FDA (2016), Non-Inferiority Clinical Trials to Establish Effectiveness: a margin must keep half of the control's effect.
+    Source: FDA (2016), Non-Inferiority Clinical Trials to Establish Effectiveness: keep half of the control's effect.
     """
     lead = reference_score - baseline_of(spec)
-    if spec.margin <= lead / 2 + 1e-12:
+    if not spec.margin or spec.margin <= lead / 2 + 1e-12:
         return spec.margin, None
     return 0.0, (
         f"the margin {spec.margin:g} is more than half of the reference's lead over the trivial baseline "

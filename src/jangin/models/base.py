@@ -46,7 +46,7 @@ class Rule(msgspec.Struct, frozen=True, omit_defaults=True):
         if kind == "tag":
             given = probabilities >= np.asarray(self.tag_thresholds, np.float32)
             return [[labels[j] for j in np.flatnonzero(row)] for row in given]
-        return [labels[i] for i in self.top(labels, probabilities)]
+        return [labels[i] for i in self.top(labels, probabilities).tolist()]
 
     def top(self, labels: Sequence[str], probabilities: Floats) -> NDArray[np.intp]:
         """Index of the answered label of each row of a `classify` task."""

@@ -1,8 +1,8 @@
 """A frozen (or fine-tuned) sentence encoder in ONNX Runtime: texts in, embeddings of length 1 out.
 
-Texts are sorted by length and run in small batches, which wastes little on padding and stays in cache. An answer must not
-depend on the texts it happens to share a batch with: float32 graphs keep that to rounding, and a graph published with
-dynamic int8 (its scales come from the whole batch) is run one text at a time.
+Texts are sorted by length and run in small batches, which wastes little on padding and stays in cache. An answer must
+not depend on the texts it happens to share a batch with: float32 graphs keep that to rounding, and a graph published
+with dynamic int8 (its scales come from the whole batch) is run one text at a time.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Encoder:
         self.files = files
         try:
             self._session = ort.InferenceSession(str(files.graph), options, providers=ort.get_available_providers())
-        except Exception as error:  # noqa: BLE001 - ONNX Runtime raises its own classes, one for each kind of damage
+        except Exception as error:
             raise BaseModelError(
                 f"{files.graph}: not a graph that ONNX Runtime can run", "jangin pull the base again"
             ) from error
@@ -92,7 +92,8 @@ class Encoder:
             yield np.array([row]), {name: np.array([text], dtype=object)}
 
     def _tokens(self, texts: list[str]) -> Batches:
-        ids = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(texts)]
+        tokenizer: Any = self._tokenizer
+        ids = [encoding.ids for encoding in tokenizer.encode_batch_fast(texts)]
         order = np.argsort([len(i) for i in ids], kind="stable")
         for at in range(0, len(order), BATCH):
             rows = order[at : at + BATCH]
@@ -118,7 +119,7 @@ def _tokenizer(path: Path) -> Any:
 
     try:
         tokenizer = Tokenizer.from_file(str(path))
-    except Exception as error:  # noqa: BLE001 - the Rust library raises bare Exception
+    except Exception as error:
         raise BaseModelError(f"{path}: not a tokenizer.json", "jangin pull the base again") from error
     tokenizer.no_padding()
     tokenizer.enable_truncation(MAX_TOKENS)
@@ -154,14 +155,19 @@ def _built(base_id: str, weights: Path, config: Path, tokenizer: Path) -> Encode
         from safetensors.numpy import load_file
 
         write_atomic(path, graph.build(load_file(weights), msgspec.json.decode(config.read_bytes())))
-    prefix = "query: " if "e5" in base_id else ""
-    return EncoderFiles(base_id, path, tokenizer, hash_file(path), prefix)
+    return EncoderFiles(base_id, path, tokenizer, hash_file(path), prefix_of(base_id))
+
+
+def prefix_of(base: str) -> str:
+    """What a base was trained to find before a text (the E5 family: its model cards)."""
+    return "query: " if "e5" in base.lower() else ""
 
 
 def check_graph(files: EncoderFiles, expected_sha256: str, bundle: str) -> None:
     """A bundle is tied to one graph, bit for bit."""
     if files.sha256 != expected_sha256:
         raise BundleError(
-            f"bundle '{bundle}' was built on {files.key}@{expected_sha256[:6]}; this machine holds {files.key}@{files.sha256[:6]}",
+            f"bundle '{bundle}' was built on {files.key}@{expected_sha256[:6]}; "
+            f"this machine holds {files.key}@{files.sha256[:6]}",
             f"jangin pull {files.key}",
         )

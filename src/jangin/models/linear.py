@@ -75,7 +75,7 @@ def save(path: Path, head: LinearHead) -> None:
 
     from jangin.files import write_atomic
 
-    tensors = {
+    tensors: dict[str, NDArray] = {
         "ngram.weight": head.ngram_weight,
         "ngram.scale": head.ngram_scale,
         "encoder.weight": head.encoder_weight,

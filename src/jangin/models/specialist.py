@@ -10,7 +10,7 @@ import numpy as np
 from jangin import bundle
 from jangin.models import linear
 from jangin.models.base import Floats, sigmoid, softmax
-from jangin.models.encoder import Encoder, EncoderFiles, base_files, check_graph
+from jangin.models.encoder import Encoder, EncoderFiles, base_files, check_graph, prefix_of
 from jangin.prompt import render
 from jangin.types import Input, Kind
 
@@ -73,7 +73,9 @@ def encoder_files(folder: Path, manifest: bundle.Manifest) -> EncoderFiles:
     assert spec is not None
     if spec.file is not None:
         tokenizer = Path(folder) / spec.tokenizer if spec.tokenizer else None
-        return EncoderFiles(f"{manifest.name}/{spec.base}", Path(folder) / spec.file, tokenizer, spec.sha256)
+        return EncoderFiles(
+            f"{manifest.name}/{spec.base}", Path(folder) / spec.file, tokenizer, spec.sha256, prefix_of(spec.base)
+        )
     files = base_files(spec.base)
     check_graph(files, spec.sha256, manifest.name)
     return files

@@ -1,0 +1,289 @@
+"""The certificate as a file: what it holds, its id, and the two ways to check it, `--verify` and `--rerun`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from jangin import bundle
+from jangin.errors import BundleError, CertificateError
+from jangin.evals.arithmetic import Answer, arithmetic
+from jangin.evals.register import Claim
+from jangin.files import hash_file, hash_json, write_atomic
+from jangin.meter import Figure
+from jangin.prices import BreakEven
+from jangin.types import Kind
+
+FORMAT = 1
+CERTIFICATE, ANSWERS = "certificate.json", "answers.jsonl"
+VERIFY_SCOPE = (
+    "recomputed the arithmetic from the recorded answers and checked every hash; the model was not asked again "
+    "(--rerun does that), and timings, costs, energy and calibration are recorded figures"
+)
+RERUN_SCOPE = "predicted the sealed test again with the bundle in this folder and compared every answer"
+
+
+_SUMMARY = (
+    *("verdict", "metric", "score", "score_lower", "score_upper", "reference_score"),
+    *("difference", "lower", "upper", "n", "paired"),
+)
+
+
+class Cost(msgspec.Struct, frozen=True, kw_only=True):
+    """Money. own, reference, cheap_tier: US dollars per 1,000 requests; training: US dollars, once."""
+
+    machine: Figure
+    training: Figure
+    own: Figure
+    reference: Figure | None
+    cheap_tier: Figure
+    break_even: list[BreakEven]
+
+
+class Speed(msgspec.Struct, frozen=True, kw_only=True):
+    """latency_ms: {p50, p95, p99} of `requests` single requests in one process; throughput: of batches."""
+
+    latency_ms: dict[str, float]
+    requests: int
+    throughput: Figure
+
+
+class Energy(msgspec.Struct, frozen=True, kw_only=True):
+    """Watt-hours: of 1,000 requests, of training, and what others published for one query."""
+
+    per_1k: Figure
+    training: Figure
+    published: list[dict[str, Any]]
+    note: str
+
+
+class Exposure(msgspec.Struct, frozen=True, kw_only=True):
+    """`clean`, `unknown` or `exposed`: could base and reference have seen the test? reference None: there is none."""
+
+    base: str
+    reference: str | None
+    test_published: str | None
+    public_test: bool
+    why: str
+
+
+class Certificate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The verdict on (specialist, reference, sealed test), with everything needed to recompute it.
+
+    id: sha256 of the canonical JSON of all other fields. sentence, not_said: the verdict in words, and its limits.
+    specialist: {name, sha256, kind, rung, params, labels}. task: {name, hash, description, out_of_scope}.
+    reference: {id, kind, model, setting, metric, score, n, source, date, second_hand, test, unparsed} or None.
+    look: {number, registered, spent, copies, first_outcome}; the number decides the level.
+    looks: claims on this test so far. result, per_class, scope: what `arithmetic` gives.
+    calibration: {n, brier, log_loss, top_label_error, marginal_error, bins}. hashes: {task, data, test, base,
+    specialist, manifest_files, answers, code, reference}.
+    """
+
+    id: str = ""
+    format: int = FORMAT
+    date: str
+    renew_by: str
+    sentence: str
+    not_said: list[str]
+    specialist: dict[str, Any]
+    task: dict[str, Any]
+    reference: dict[str, Any] | None
+    claim: Claim
+    look: dict[str, Any]
+    looks: int
+    result: dict[str, Any]
+    per_class: list[dict[str, Any]]
+    scope: dict[str, Any] | None
+    calibration: dict[str, Any]
+    speed: Speed
+    cost: Cost
+    energy: Energy
+    egress_bytes: Figure
+    exposure: Exposure
+    leaks: dict[str, Any]
+    parity: dict[str, Any] | None
+    lineage: dict[str, Any]
+    hashes: dict[str, Any]
+    versions: dict[str, str]
+
+    def summary(self) -> dict[str, Any]:
+        """What `certify --json` prints: the figures that decide, by the names of the command line's documentation."""
+        found = {name: self.result[name] for name in _SUMMARY}
+        reference = self.reference["id"] if self.reference else None
+        return {**found, "reference": reference, "looks": self.looks, "id": self.id, "sentence": self.sentence}
+
+
+class Check(msgspec.Struct, frozen=True):
+    """Outcome of `--verify` or `--rerun`; `differs` names every figure or hash that is not as recorded."""
+
+    valid: bool
+    differs: list[str]
+    did: str
+
+    @property
+    def exit_code(self) -> int:
+        return 0 if self.valid else 1
+
+
+def identified(certificate: Certificate) -> Certificate:
+    """The certificate as it will be read back (a whole number in a float's place becomes a float), with its id."""
+    as_read = msgspec.json.decode(msgspec.json.encode(certificate), type=Certificate)
+    return msgspec.structs.replace(as_read, id=_id(as_read))
+
+
+def write(certificate: Certificate, answers: Sequence[Answer], folder: Path) -> Path:
+    """certificate.json, .md, .html and answers.jsonl, the JSON last: it is the one that others read."""
+    from jangin.evals import render
+
+    folder = Path(folder)
+    write_atomic(folder / ANSWERS, answers_file(answers))
+    write_atomic(folder / "certificate.md", render.markdown(certificate))
+    write_atomic(folder / "certificate.html", render.html(certificate, answers))
+    path = folder / CERTIFICATE
+    plain = msgspec.to_builtins(certificate)
+    write_atomic(path, json.dumps(plain, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    return path
+
+
+def answers_file(answers: Sequence[Answer]) -> bytes:
+    encode = msgspec.json.Encoder(order="sorted").encode
+    return b"".join(encode(answer) + b"\n" for answer in answers)
+
+
+def read(file: Path) -> Certificate:
+    """Raises: CertificateError when it is not a certificate of this version."""
+    path = Path(file) / CERTIFICATE if Path(file).is_dir() else Path(file)
+    try:
+        certificate = msgspec.json.decode(path.read_bytes(), type=Certificate)
+    except OSError as error:
+        raise CertificateError(f"{path}: no readable certificate", "jangin certify writes one") from error
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise CertificateError(f"{path}: not a certificate: {error}", "jangin certify writes one") from error
+    if certificate.format != FORMAT:
+        raise CertificateError(
+            f"{path}: format {certificate.format}; this version reads {FORMAT}", "pip install -U jangin"
+        )
+    return certificate
+
+
+def read_answers(folder: Path) -> list[Answer]:
+    """Raises: CertificateError."""
+    path = Path(folder) / ANSWERS
+    try:
+        lines = path.read_bytes().splitlines()
+        return [msgspec.json.decode(line, type=Answer) for line in lines]
+    except (OSError, msgspec.DecodeError, RecursionError) as error:
+        raise CertificateError(
+            f"{path}: the recorded answers cannot be read", "keep answers.jsonl beside the certificate"
+        ) from error
+
+
+def verify(file: Path) -> Check:
+    """Recomputes the arithmetic from the recorded answers and checks every hash. Opens no test and no model.
+
+    Raises: CertificateError when the certificate itself cannot be read.
+    """
+    certificate = read(file)
+    folder = Path(file) if Path(file).is_dir() else Path(file).parent
+    differs = []
+    if certificate.id != _id(certificate):
+        differs.append("id: the certificate was changed after it was written")
+    differs += _bundle_differs(folder, certificate)
+    answers: list[Answer] | None = None
+    try:
+        if hash_file(folder / ANSWERS) != certificate.hashes["answers"]:
+            differs.append(f"{ANSWERS}: sha256 is not the recorded one")
+        answers = read_answers(folder)
+    except (OSError, CertificateError):
+        differs.append(f"{ANSWERS}: cannot be read")
+    if certificate.claim.specialist != certificate.specialist["sha256"]:
+        differs.append("claim.specialist: not the certified specialist")
+    if answers is not None:
+        differs += _arithmetic_differs(certificate, answers)
+    return Check(not differs, differs, VERIFY_SCOPE)
+
+
+def rerun(file: Path, task_path: Path | str | None = None) -> Check:
+    """Predicts the sealed test again and compares every answer; not a look, since it opens no new claim.
+
+    Raises: CertificateError, BundleError, TaskError, DataError.
+    """
+    from jangin.data.load import load_splits, split_hashes
+    from jangin.evals.certify import predictions, task_of
+    from jangin.models.specialist import load
+
+    certificate = read(file)
+    folder = Path(file) if Path(file).is_dir() else Path(file).parent
+    answers = read_answers(folder)
+    task = task_of(folder, task_path)
+    specialist = load(folder)
+    differs = []
+    if specialist.sha256 != certificate.specialist["sha256"]:
+        differs.append("specialist: sha256 is not the certified one")
+    if split_hashes(task)["test"] != certificate.hashes["test"]:
+        differs.append("test: its rows are not the certified ones")
+    test = load_splits(task).test
+    if [example.id for example in test] != [answer.id for answer in answers]:
+        differs.append("test: its ids are not those of the recorded answers")
+        return Check(False, differs, RERUN_SCOPE)
+    _, given = predictions(specialist, [example.input for example in test])
+    unequal = [recorded.id for recorded, now in zip(answers, given) if recorded.answer != now]
+    if unequal:
+        differs.append(f"answers: {len(unequal):,} of {len(answers):,} differ (first: '{unequal[0]}')")
+    return Check(not differs, differs, RERUN_SCOPE)
+
+
+def _id(certificate: Certificate) -> str:
+    plain = msgspec.to_builtins(certificate)
+    del plain["id"]
+    return hash_json(plain)
+
+
+def _bundle_differs(folder: Path, certificate: Certificate) -> list[str]:
+    try:
+        manifest = bundle.verify(folder)
+    except BundleError as error:
+        return [f"bundle: {error.message}"]
+    differs = []
+    if bundle.identity(manifest) != certificate.specialist["sha256"]:
+        differs.append("manifest.json: the specialist is not the certified one")
+    if manifest.files != certificate.hashes["manifest_files"]:
+        differs.append("manifest.json: its files are not the certified ones")
+    return differs
+
+
+def _arithmetic_differs(certificate: Certificate, answers: list[Answer]) -> list[str]:
+    """Every recomputed figure that is not equal, by name."""
+    kind: Kind = certificate.specialist["kind"]
+    try:
+        again = arithmetic(
+            certificate.claim,
+            certificate.look["number"],
+            kind,
+            certificate.specialist["labels"],
+            certificate.task["out_of_scope"],
+            answers,
+        )
+    except (KeyError, TypeError, ValueError, AssertionError) as error:
+        return [f"answers: do not fit the certificate ({type(error).__name__})"]
+    differs = []
+    for name, value in again["result"].items():
+        if certificate.result.get(name) != value:
+            differs.append(
+                f"result.{name}: recorded {_short(certificate.result.get(name))}, recomputed {_short(value)}"
+            )
+    differs += [f"result.{name}: not a computed figure" for name in certificate.result if name not in again["result"]]
+    if certificate.per_class != again["per_class"]:
+        differs.append("per_class: not what the recorded answers give")
+    if certificate.scope != again["scope"]:
+        differs.append("scope: not what the recorded answers give")
+    return differs
+
+
+def _short(value: Any) -> str:
+    shown = f"{value:.6g}" if isinstance(value, float) else str(value)
+    return shown if len(shown) <= 80 else shown[:77] + "..."

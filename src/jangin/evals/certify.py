@@ -1,0 +1,328 @@
+"""The verb `certify`: registers a look, predicts the sealed test with the artefact that serves, opens the answers."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from jangin import bundle
+from jangin.errors import BundleError, CertificateError, InputError
+from jangin.evals import costs, provenance, wording
+from jangin.evals.arithmetic import Answer, arithmetic, columns
+from jangin.evals.calibration import calibration_of
+from jangin.evals.certificate import (
+    CERTIFICATE,
+    Certificate,
+    Speed,
+    answers_file,
+    identified,
+    read,
+    verify,
+    write,
+)
+from jangin.evals.references import Matched, Reference, match
+from jangin.evals.references import load as load_reference
+from jangin.evals.register import Claim, Look, Register
+from jangin.files import hash_json
+from jangin.meter import Figure, Meter
+from jangin.models.base import Floats, Output
+from jangin.models.specialist import Specialist
+from jangin.task import Task, load_task
+from jangin.types import Example, Input
+
+BATCH, SINGLE_REQUESTS = 64, 200
+VALID_DAYS = 180
+RECORD = "record.json"
+_OUTCOME = ("verdict", "score", "reference_score", "difference", "lower", "upper", "n")
+
+Progress = Callable[[str, int, int], None]
+"""Told (stage, done, total)."""
+
+
+def certify(
+    specialist_folder: Path | str,
+    task_path: Path | str | None = None,
+    reference: str | None = None,
+    *,
+    monthly_requests: int | None = None,
+    usd_per_hour: float | None = None,
+    today: date | None = None,
+    home: Path | None = None,
+    progress: Progress | None = None,
+) -> Certificate:
+    """Judges a packed specialist on its task's sealed test; certificate.json, .md, .html appear in its folder.
+
+    Args:
+        task_path: the task; None: the one that record.json names.
+        reference: an id or a recorded file instead of the bar's own.
+        monthly_requests: the user's volume, to say whether replacing is worth it.
+        usd_per_hour: price of this machine; today: date of the certificate; home: instead of JANGIN_HOME.
+    Raises: BundleError, TaskError, DataError, InputError; StorageError when the look cannot be registered.
+    """
+    from jangin.data.load import load_splits, split_hashes
+
+    folder, tell = Path(specialist_folder), progress or (lambda stage, done, total: None)
+    today = today or date.today()
+    if monthly_requests is not None and monthly_requests < 1:
+        raise InputError(f"monthly requests are {monthly_requests}; expected a count of at least 1", "use 100000, say")
+    manifest, task = bundle.verify(folder), task_of(folder, task_path)
+    _same_task(manifest, task)
+    against = _reference(task, reference)
+    sealed = load_splits(task).test
+    matched = match(against, sealed, task.kind, manifest.labels) if against and against.kind == "recorded" else None
+    from jangin.models.specialist import load
+
+    specialist = load(folder)
+    hashes = split_hashes(task)
+    register = Register(task.folder, hashes["test"], home)
+    claim = _claim(specialist.sha256, task, against)
+    look = register.open(claim, str(today))
+    if look.outcome and (stored := _stored(folder, look, monthly_requests, usd_per_hour)):
+        return stored
+    speed, probabilities, given, meter = _measure(specialist, [example.input for example in sealed], tell)
+    opened = load_splits(task, open_test_outputs=True).test
+    answers = _answers(specialist, opened, probabilities, given, matched, task.metric)
+    record = _record(folder)
+    said = {
+        **_verdict(task, specialist, against, claim, look, answers),
+        **_origins(task, specialist, against, hashes, answers),
+        "date": str(today),
+        "renew_by": str(today + timedelta(days=VALID_DAYS)),
+        "look": _look(look, register),
+        "looks": len(register.looks()),
+        "calibration": _calibration(specialist, answers, probabilities),
+        "speed": speed,
+        "cost": costs.cost(against, sealed, specialist, speed, record, monthly_requests, usd_per_hour, today),
+        "energy": costs.energy(meter, len(sealed), record),
+        "leaks": _leaks(task),
+        "parity": record.get("parity"),
+    }
+    certificate = identified(Certificate(**said))
+    write(certificate, answers, folder)
+    if not look.outcome:
+        outcome = {"certificate": certificate.id, **{name: certificate.result[name] for name in _OUTCOME}}
+        register.close(look, outcome)
+    return certificate
+
+
+def task_of(folder: Path, task_path: Path | str | None) -> Task:
+    """The task given, or the one that the climb's record names. Raises: BundleError, TaskError."""
+    if task_path is None:
+        task_path = _record(folder).get("task_path")
+    if not task_path:
+        raise BundleError(f"{folder}: {RECORD} names no task", "name it: jangin certify SPECIALIST --task TASK")
+    return load_task(task_path)
+
+
+def predictions(
+    specialist: Specialist, inputs: Sequence[Input], progress: Progress | None = None
+) -> tuple[Floats, list[Output]]:
+    """Probabilities, shape (n, labels), and answers, in batches as the server would make them."""
+    parts = []
+    for at in range(0, len(inputs), BATCH):
+        parts.append(specialist.probabilities(inputs[at : at + BATCH]))
+        if progress:
+            progress("predicting the test", min(at + BATCH, len(inputs)), len(inputs))
+    probabilities = np.concatenate(parts)
+    return probabilities, specialist.rule.decide(specialist.kind, specialist.labels, probabilities)
+
+
+def _same_task(manifest: bundle.Manifest, task: Task) -> None:
+    trained = manifest.task.get("hash")
+    if trained != task.hash:
+        raise BundleError(
+            f"specialist '{manifest.name}' was trained for task {str(trained)[:12]}; '{task.name}' is {task.hash[:12]}",
+            "train again with this task file, or name the one it was trained with by --task",
+        )
+
+
+def _reference(task: Task, named: str | None) -> Reference | None:
+    name = named or (task.bar.reference if task.bar else None)
+    return load_reference(name, task) if name else None
+
+
+def _claim(specialist: str, task: Task, reference: Reference | None) -> Claim:
+    """The bar; a reference named on the command line, for a task without a bar, is met with the default margin."""
+    from jangin.task import Bar
+
+    bar = task.bar or Bar()
+    return Claim(
+        specialist=specialist,
+        metric=task.metric,
+        reference=reference.claimed() if reference else None,
+        margin=bar.margin if reference else 0.0,
+        at_least=bar.at_least,
+        confidence=bar.confidence,
+    )
+
+
+def _stored(folder: Path, look: Look, monthly_requests: int | None, usd_per_hour: float | None) -> Certificate | None:
+    """The certificate of a repeated look, if it is still there, whole, and says all that is asked now."""
+    if monthly_requests is not None or usd_per_hour is not None:
+        return None
+    path = folder / CERTIFICATE
+    try:
+        stored = read(path)
+    except CertificateError:
+        return None
+    return stored if stored.claim == look.claim and stored.look["number"] == look.k and verify(path).valid else None
+
+
+def _measure(
+    specialist: Specialist, inputs: list[Input], progress: Progress
+) -> tuple[Speed, Floats, list[Output], Meter]:
+    """Single requests first, then the whole test in batches."""
+    step = max(1, len(inputs) // SINGLE_REQUESTS)
+    sample = inputs[::step][:SINGLE_REQUESTS]
+    specialist.probabilities(sample[:8])  # the first calls page the weights in
+    taken = []
+    for one in sample:
+        start = time.perf_counter()
+        specialist.probabilities([one])
+        taken.append((time.perf_counter() - start) * 1000)
+    p50, p95, p99 = (round(float(value), 3) for value in np.percentile(taken, (50, 95, 99)))
+    with Meter() as meter:
+        probabilities, given = predictions(specialist, inputs, progress)
+    method = f"measured: the test in batches of {BATCH}, one process, {meter.seconds:.2f} s"
+    throughput = Figure(round(len(inputs) / meter.seconds, 1), "rows per second", method)
+    speed = Speed(latency_ms={"p50": p50, "p95": p95, "p99": p99}, requests=len(sample), throughput=throughput)
+    return speed, probabilities, given, meter
+
+
+def _answers(
+    specialist: Specialist,
+    examples: Sequence[Example],
+    probabilities: Floats,
+    given: Sequence[Output],
+    matched: Sequence[Matched] | None,
+    metric: str,
+) -> list[Answer]:
+    place = {label: number for number, label in enumerate(specialist.labels)}
+    rows = []
+    for i, (example, answer) in enumerate(zip(examples, given)):
+        reference = matched[i] if matched else Matched(None)
+        rows.append(
+            Answer(
+                id=example.id,
+                gold=example.output,
+                answer=answer,
+                confidence=float(probabilities[i, place[answer]]) if isinstance(answer, str) else None,
+                scores=probabilities[i].astype(float).tolist() if metric == "auprc" else None,
+                unit=example.unit,
+                reference=reference.answer,
+                unscored=reference.unscored,
+            )
+        )
+    return rows
+
+
+def _verdict(
+    task: Task,
+    specialist: Specialist,
+    reference: Reference | None,
+    claim: Claim,
+    look: Look,
+    answers: list[Answer],
+) -> dict[str, Any]:
+    sums = arithmetic(claim, look.k, task.kind, specialist.labels, task.out_of_scope, answers)
+    exposure = provenance.exposure(specialist.manifest, reference)
+    about = _about(reference, answers)
+    return {
+        **sums,
+        "claim": claim,
+        "reference": about,
+        "exposure": exposure,
+        "sentence": wording.sentence(specialist.name, sums["result"], about, claim),
+        "not_said": wording.not_said(exposure, sums["result"], claim, look, about),
+    }
+
+
+def _origins(
+    task: Task, specialist: Specialist, reference: Reference | None, hashes: dict[str, Any], answers: list[Answer]
+) -> dict[str, Any]:
+    manifest = specialist.manifest
+    return {
+        "specialist": {
+            "name": manifest.name,
+            "sha256": specialist.sha256,
+            "kind": manifest.kind,
+            "rung": manifest.rung,
+            "params": manifest.params,
+            "labels": manifest.labels,
+        },
+        "task": {
+            "name": task.name,
+            "hash": task.hash,
+            "description": task.description,
+            "out_of_scope": task.out_of_scope,
+        },
+        "egress_bytes": Figure(0, "bytes", "by construction: the engine runs in this process; policy.egress is deny"),
+        "lineage": provenance.lineage(manifest, reference),
+        "versions": provenance.versions(),
+        "hashes": {
+            "task": task.hash,
+            "data": hashes["files"],
+            "test": hashes["test"],
+            "base": (manifest.lineage.get("base") or {}).get("sha256"),
+            "specialist": specialist.sha256,
+            "manifest_files": manifest.files,
+            "answers": hashlib.sha256(answers_file(answers)).hexdigest(),
+            "code": provenance.code_hash(),
+            "reference": reference.sha256 or hash_json(reference.claimed()) if reference else None,
+        },
+    }
+
+
+def _look(look: Look, register: Register) -> dict[str, Any]:
+    return {
+        "number": look.k,
+        "registered": look.date,
+        "spent": wording.spent(look.claim.confidence, look.k),
+        "copies": sum(path.is_file() for path in register.paths),
+        "first_outcome": look.outcome,
+    }
+
+
+def _calibration(specialist: Specialist, answers: list[Answer], probabilities: Floats) -> dict[str, Any]:
+    table = columns(answers, specialist.labels, specialist.kind, paired=False)
+    return msgspec.to_builtins(calibration_of(probabilities, table.gold, table.known))
+
+
+def _about(reference: Reference | None, answers: Sequence[Answer]) -> dict[str, Any] | None:
+    if reference is None:
+        return None
+    names = ("id", "kind", "model", "setting", "metric", "score", "n", "source", "date", "second_hand", "test")
+    found = {name: getattr(reference, name) for name in names}
+    recorded = reference.kind == "recorded"
+    unparsed = sum(row.reference is None and row.unscored is None for row in answers)
+    return {**found, "unparsed": unparsed if recorded else None}
+
+
+def _leaks(task: Task) -> dict[str, Any]:
+    """What `jangin check` says of the splits; the rows of train it names were never trained on."""
+    from jangin.data.check import check
+
+    report = check(task)
+    return {
+        **msgspec.to_builtins(report.leaks),
+        "rows": report.rows,
+        "duplicates": msgspec.to_builtins(report.duplicates),
+    }
+
+
+def _record(folder: Path) -> dict[str, Any]:
+    """The climb's record; empty when the bundle has none. Raises: BundleError."""
+    path = Path(folder) / RECORD
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+    except FileNotFoundError:
+        return {}
+    except (OSError, msgspec.DecodeError) as error:
+        raise BundleError(f"{path}: cannot be read: {error}", "copy the bundle again, or train again") from error

@@ -1,0 +1,165 @@
+"""A chosen rung -> a bundle, and the proof that the bundle answers as the trainer's copy did."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import shutil
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from jangin import bundle
+from jangin.bases import catalogue
+from jangin.errors import BundleError
+from jangin.files import hash_file, storage_error, write_atomic
+from jangin.models import linear
+from jangin.models.base import Floats, sigmoid, softmax
+from jangin.models.specialist import Encoders, Specialist
+from jangin.train.judge import Judged
+from jangin.train.rungs import Attempt
+from jangin.train.workshop import Workshop
+
+# More different answers than this, trainer to bundle to HTTP, and the bundle is not released.
+DISAGREEMENT = 0.005
+PARITY_ROWS = 500
+_TOOLS = ("jangin", "numpy", "onnxruntime", "scikit-learn", "scipy", "tokenizers")
+
+
+def pack(shop: Workshop, rung: str, attempt: Attempt, judged: Judged, out: Path) -> dict[str, Any]:
+    """Writes the bundle to `out` (whole, or not at all) and returns its parity report.
+
+    Raises: BundleError when the packed artefact disagrees with the trainer's; StorageError.
+    """
+    shipped = attempt.shipped()
+    building = out.with_name(f".{out.name}.building")
+    shutil.rmtree(building, ignore_errors=True)
+    try:
+        building.mkdir(parents=True)
+        _write_bundle(shop, rung, attempt, judged, shipped.head, building)
+        parity = _parity(shop, shipped.trainer, building)
+        _swap(building, out)
+    except OSError as error:
+        raise storage_error(out, error) from error
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    return parity
+
+
+def _write_bundle(
+    shop: Workshop, rung: str, attempt: Attempt, judged: Judged, head: linear.LinearHead, folder: Path
+) -> None:
+    linear.save(folder / "head.safetensors", head)
+    if attempt.encoder is not None:
+        own = attempt.encoder.files
+        assert own.tokenizer is not None
+        shutil.copyfile(own.graph, folder / "encoder.onnx")
+        shutil.copyfile(own.tokenizer, folder / "tokenizer.json")
+    manifest = bundle.Manifest(
+        name=shop.task.name,
+        kind=shop.task.kind,
+        labels=shop.labels,
+        rung=rung,
+        params=attempt.params,
+        rule=judged.rule,
+        encoder=_encoder_spec(shop, attempt),
+        calibration={key: value for key, value in judged.calibration.items() if key != "bins"},
+        task={
+            "name": shop.task.name,
+            "hash": shop.task.hash,
+            "description": shop.task.description,
+            "metric": shop.task.metric,
+        },
+        lineage=_lineage(shop, attempt),
+        files={path.name: hash_file(path) for path in sorted(folder.iterdir())},
+    )
+    write_atomic(folder / bundle.MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
+
+
+def _encoder_spec(shop: Workshop, attempt: Attempt) -> bundle.EncoderSpec | None:
+    if attempt.base is None:
+        return None
+    if attempt.encoder is not None:
+        return bundle.EncoderSpec(
+            attempt.base, attempt.encoder.files.sha256, attempt.output, "encoder.onnx", "tokenizer.json"
+        )
+    return bundle.EncoderSpec(attempt.base, shop.encoder_files(attempt.base).sha256, attempt.output)
+
+
+def _lineage(shop: Workshop, attempt: Attempt) -> dict[str, Any]:
+    from jangin.data.load import split_hashes
+
+    base = None
+    if attempt.base is not None:
+        known = catalogue.get(attempt.base)
+        base = {"id": known.id, "sha256": known.files[0].sha256, "license": known.license, "notice": known.notice}
+    return {
+        "base": base,
+        "data": split_hashes(shop.task),
+        "rows": {"train": len(shop.train), "validation": len(shop.validation), "calibration": len(shop.calibration)},
+        "fitted_on": attempt.fitted_on,
+        "tools": {name: importlib.metadata.version(name) for name in _TOOLS},
+        "seed": shop.seed,
+    }
+
+
+def _parity(shop: Workshop, trainer_logits: Floats, folder: Path) -> dict[str, Any]:
+    """Trainer, packed files and HTTP answers on validation inputs, compared row by row."""
+    from jangin.serve.run import background
+
+    inputs = shop.validation_inputs[:PARITY_ROWS]
+    packed = Specialist(folder, Encoders())
+    trainer = (sigmoid if packed.kind == "tag" else softmax)(trainer_logits[: len(inputs)])
+    alone = np.concatenate([packed.probabilities([value]) for value in inputs[:50]])
+    together = packed.probabilities(inputs)
+    with background([folder]) as url:
+        http = _ask(url, packed, inputs)
+    report: dict[str, Any] = {
+        "n": len(inputs),
+        "allowed_different_answers": DISAGREEMENT,
+        "trainer_packed": _disagreement(packed, trainer, together),
+        "packed_http": _disagreement(packed, together, http),
+        "batched_single": _disagreement(packed, together[:50], alone),
+    }
+    for pair in ("trainer_packed", "packed_http", "batched_single"):
+        if report[pair]["different_answers"] > DISAGREEMENT:
+            raise BundleError(
+                f"{pair.replace('_', ' and ')} disagree on {report[pair]['different_answers']:.1%} of "
+                f"{len(inputs)} validation rows; {DISAGREEMENT:.1%} is allowed",
+                "report this with the record: the bundle was not released",
+            )
+    return report
+
+
+def _disagreement(specialist: Specialist, one: Floats, other: Floats) -> dict[str, float]:
+    answers = [specialist.rule.decide(specialist.kind, specialist.labels, p) for p in (one, other)]
+    different = sum(a != b for a, b in zip(*answers)) / max(1, len(one))
+    return {"different_answers": different, "largest_probability_gap": float(np.abs(one - other).max(initial=0.0))}
+
+
+def _ask(url: str, specialist: Specialist, inputs: list[Any]) -> Floats:
+    """The probabilities that the server gives for the same inputs, in label order."""
+    import json
+    import urllib.request
+
+    found = np.zeros((len(inputs), len(specialist.labels)), np.float32)
+    index = {label: number for number, label in enumerate(specialist.labels)}
+    for at in range(0, len(inputs), 100):
+        body = json.dumps({"model": specialist.name, "input": inputs[at : at + 100]}).encode()
+        request = urllib.request.Request(f"{url}/v1/classify", body, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=120) as response:
+            for row in json.load(response)["data"]:
+                for label, probability in row["probabilities"].items():
+                    found[at + row["index"], index[label]] = probability
+    return found
+
+
+def _swap(building: Path, out: Path) -> None:
+    """Puts the finished folder in place; an earlier bundle goes away only when the new one is whole."""
+    old = out.with_name(f".{out.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if out.exists():
+        out.rename(old)
+    building.rename(out)
+    shutil.rmtree(old, ignore_errors=True)

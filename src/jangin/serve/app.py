@@ -1,0 +1,293 @@
+"""The routes. Bodies are read with bounds, answered by the fleet, and every refusal has OpenAI's error shape."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import os
+import re
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from jangin.errors import EngineError, JanginError, RequestError
+from jangin.serve import replies, wire
+from jangin.serve.fleet import Entry, Fleet, Overloaded
+
+MAX_BODIES_BYTES = 128_000_000  # of all requests that are still being received
+BODY_TIMEOUT_S = 30.0
+_JSON = (b"content-type", b"application/json")
+_EVENTS = (b"content-type", b"text/event-stream; charset=utf-8")
+_ID = re.compile(rb"[A-Za-z0-9._:/-]{1,128}")
+_LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]", "testserver")
+
+Pairs = list[tuple[bytes, bytes]]
+
+
+class Reply(msgspec.Struct, frozen=True, gc=False):
+    body: bytes
+    headers: Pairs
+    status: int = 200
+
+
+Work = Callable[["Server", bytes, str], Awaitable[Reply]]
+
+
+class Server:
+    """What the routes share."""
+
+    def __init__(self, fleet: Fleet, behind_proxy: bool):
+        self.fleet = fleet
+        self.behind_proxy = behind_proxy
+        self.started = int(time.time())
+        self.receiving = 0
+
+    async def body(self, scope: Scope, receive: Receive) -> bytes:
+        """Raises: RequestError 413, 408, or 429 when all clients together send too much at once."""
+        for name, value in scope["headers"]:
+            if name == b"content-length" and int(value) > wire.MAX_BODY_BYTES:
+                raise _too_large()
+        message = await receive()
+        data: bytes = message.get("body", b"")
+        if not message.get("more_body"):
+            if len(data) > wire.MAX_BODY_BYTES:
+                raise _too_large()
+            return data
+        try:
+            async with asyncio.timeout(BODY_TIMEOUT_S):
+                return await self._rest(data, receive)
+        except TimeoutError:
+            raise RequestError("the body did not arrive in time", status=408, code="timeout") from None
+
+    async def _rest(self, first: bytes, receive: Receive) -> bytes:
+        data = bytearray(first)
+        self.receiving += len(data)
+        counted = len(data)
+        try:
+            more = True
+            while more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise RequestError("the client went away", status=400)
+                part = message.get("body", b"")
+                more = message.get("more_body", False)
+                data += part
+                self.receiving += len(part)
+                counted += len(part)
+                if len(data) > wire.MAX_BODY_BYTES:
+                    raise _too_large()
+                if self.receiving > MAX_BODIES_BYTES:
+                    raise Overloaded("too many large requests are arriving at once", 1)
+            return bytes(data)
+        finally:
+            self.receiving -= counted
+
+
+def _too_large() -> RequestError:
+    return RequestError(f"the body is larger than {wire.MAX_BODY_BYTES:,} bytes", status=413, code="body_too_large")
+
+
+class Endpoint:
+    """One POST route as a bare ASGI application: the request object of a framework costs as much as the answer."""
+
+    def __init__(self, server: Server, work: Work, admin: bool = False):
+        self._server = server
+        self._work = work
+        self._admin = admin
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request_id = _request_id(scope)
+        try:
+            if self._admin:
+                _only_from_here(scope, self._server.behind_proxy)
+            body = await self._server.body(scope, receive)
+            reply = await self._work(self._server, body, request_id)
+        except JanginError as error:
+            reply = refusal(error)
+        except Exception as error:  # noqa: BLE001 - ours to mend; the client gets a shape it knows, the log no text
+            print(f"jangin: {type(error).__name__} at {_where(error)} [{request_id}]", file=sys.stderr, flush=True)
+            reply = refusal(EngineError("the server could not answer this request", "report it with its x-request-id"))
+        await _send(send, reply, request_id)
+
+
+def _where(error: Exception) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "?"
+
+
+async def _send(send: Send, reply: Reply, request_id: str) -> None:
+    length = (b"content-length", b"%d" % len(reply.body))
+    headers = [*reply.headers, length, (b"x-request-id", request_id.encode())]
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": reply.body})
+
+
+def refusal(error: JanginError) -> Reply:
+    headers: Pairs = [_JSON]
+    status = wire.error_status(error)
+    if status in (429, 503):
+        headers.append((b"retry-after", b"%d" % getattr(error, "retry_after_s", 1)))
+    return Reply(wire.error_body(error), headers, status)
+
+
+def _request_id(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _ID.fullmatch(value):
+            return value.decode()
+    return os.urandom(12).hex()
+
+
+def _only_from_here(scope: Scope, behind_proxy: bool) -> None:
+    """Loading reads this machine's folders and there are no keys yet: only a program on this machine may ask for it.
+
+    A page in a browser on this machine is not such a program: it cannot send JSON to another origin without asking
+    first, and a name that was made to point here shows in `host`.
+    """
+    headers = dict(scope["headers"])
+    client = scope.get("client")
+    local = bool(client) and (client[0] == "testclient" or ipaddress.ip_address(client[0]).is_loopback)
+    host = re.sub(r":\d+$", "", headers.get(b"host", b"").decode("latin-1"))
+    if behind_proxy or not local or host not in _LOCAL_NAMES:
+        message = "admin requests are answered on this machine's loopback address only, and not behind a proxy"
+        raise RequestError(message, status=403, code="admin_not_allowed")
+    if not headers.get(b"content-type", b"").startswith(b"application/json"):
+        raise RequestError("admin requests must have content-type application/json", status=415)
+
+
+async def classify(server: Server, body: bytes, request_id: str) -> Reply:
+    request = wire.read(body, wire.ClassifyRequest)
+    entry = server.fleet.get(request.model)
+    texts = wire.texts_of(request)
+    answers = await server.fleet.answer(entry, texts)
+    content, confidence = replies.classify(entry, texts, answers, request.top_k)
+    return Reply(content, [_JSON, *replies.headers(entry, confidence)])
+
+
+async def chat(server: Server, body: bytes, request_id: str) -> Reply:
+    request = wire.read_chat(body)
+    entry = server.fleet.get(request.model)
+    text = wire.chat_text(request.messages, "messages")
+    answers = await server.fleet.answer(entry, [text])
+    row = next(replies.rows(entry, answers))
+    top = (request.top_logprobs or 0) if request.logprobs else None
+    completion = replies.chat(entry, text, row, request_id, top)
+    headers = replies.headers(entry, row.confidence)
+    if not request.stream:
+        return Reply(replies.encode(completion), [_JSON, *headers])
+    with_usage = request.stream_options is not None and request.stream_options.include_usage
+    return Reply(replies.chunks(completion, with_usage), [_EVENTS, (b"cache-control", b"no-cache"), *headers])
+
+
+async def moderations(server: Server, body: bytes, request_id: str) -> Reply:
+    request = wire.read(body, wire.ModerationRequest)
+    entry = server.fleet.get(request.model)
+    if entry.info.kind != "tag":
+        message = f"'{request.model}' is a {entry.info.kind} specialist; moderation needs a 'tag' specialist"
+        raise RequestError(message, param="model", code="wrong_kind")
+    answers = await server.fleet.answer(entry, wire.moderated(request))
+    content, confidence = replies.moderation(entry, answers, request_id)
+    return Reply(content, [_JSON, *replies.headers(entry, confidence)])
+
+
+async def load(server: Server, body: bytes, request_id: str) -> Reply:
+    request = wire.read(body, wire.PathRequest)
+    return _loaded(server, await server.fleet.load(Path(request.path)), "loaded")
+
+
+async def reload(server: Server, body: bytes, request_id: str) -> Reply:
+    request = wire.read(body, wire.ModelRequest)
+    return _loaded(server, await server.fleet.reload(request.model), "reloaded")
+
+
+async def unload(server: Server, body: bytes, request_id: str) -> Reply:
+    request = wire.read(body, wire.ModelRequest)
+    await server.fleet.unload(request.model)
+    return Reply(replies.encode({"status": "unloaded", "model": request.model}), [_JSON])
+
+
+def _loaded(server: Server, entry: Entry, status: str) -> Reply:
+    content = {"status": status, **replies.model(entry, server.started)}
+    return Reply(replies.encode(content), [_JSON, *replies.headers(entry)])
+
+
+def create(fleet: Fleet, behind_proxy: bool = False) -> ASGIApp:
+    """The ASGI application over a fleet that somebody else starts and stops."""
+    server = Server(fleet, behind_proxy)
+    posts: dict[str, Work] = {
+        "/v1/classify": classify,
+        "/v1/chat/completions": chat,
+        "/v1/moderations": moderations,
+    }
+    admin: dict[str, Work] = {"/v1/admin/load": load, "/v1/admin/reload": reload, "/v1/admin/unload": unload}
+    endpoints = {path: Endpoint(server, work) for path, work in posts.items()}
+    endpoints |= {path: Endpoint(server, work, admin=True) for path, work in admin.items()}
+    routes = [Route(path, endpoint, methods=["POST"]) for path, endpoint in endpoints.items()]
+    routes += [
+        Route("/v1/models", _models(server)),
+        Route("/v1/models/{name:path}", _model(server)),
+        Route("/healthz", _health(server)),
+    ]
+    framework = Starlette(routes=routes, exception_handlers={HTTPException: _http_error})
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        # The routes that carry the traffic skip the framework's layers, a tenth of a request's time.
+        straight = endpoints.get(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
+        await (straight or framework)(scope, receive, send)
+
+    return app
+
+
+def _models(server: Server) -> Callable[[Request], Awaitable[Response]]:
+    async def models(request: Request) -> Response:
+        found = [replies.model(entry, server.started) for entry in server.fleet.entries.values()]
+        return _json({"object": "list", "data": found})
+
+    return models
+
+
+def _model(server: Server) -> Callable[[Request], Awaitable[Response]]:
+    async def one(request: Request) -> Response:
+        try:
+            entry = server.fleet.get(request.path_params["name"])
+        except RequestError as error:
+            return Response(wire.error_body(error), error.status, media_type="application/json")
+        return _json(replies.model(entry, server.started))
+
+    return one
+
+
+def _health(server: Server) -> Callable[[Request], Awaitable[Response]]:
+    async def health(request: Request) -> Response:
+        """200 while at least one engine answers (or there is nothing to serve yet), else 503."""
+        engines = {
+            engine.key[:12]: {"up": engine.up, "restarts": engine.restarts} for engine in server.fleet.engines.values()
+        }
+        up = [engine["up"] for engine in engines.values()]
+        status = "ok" if all(up) else "degraded" if any(up) else "down"
+        return _json({"status": status, "engines": engines}, 503 if status == "down" else 200)
+
+    return health
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    about = RequestError(f"{request.method} {request.url.path[:80]}: {error.detail}", status=error.status_code)
+    if error.status_code == 404:
+        about.code = "unknown_url"
+    return Response(wire.error_body(about), error.status_code, error.headers, "application/json")
+
+
+def _json(content: Any, status: int = 200) -> Response:
+    return Response(replies.encode(content), status, media_type="application/json")

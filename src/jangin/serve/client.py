@@ -1,0 +1,211 @@
+"""The HTTP process's end of one engine: asks it, watches it, kills it when it hangs, starts it again when it is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import socket
+import subprocess
+import sys
+import time
+from typing import Any, TypeVar
+
+import msgspec
+
+from jangin import errors
+from jangin.errors import EngineError, JanginError
+from jangin.serve.corked import Corked
+from jangin.serve.frames import Answers, Ask, Failed, Info, Load, Loaded, Order, Report, Unload, Unpacker, pack
+
+LOAD_TIMEOUT_S = 180.0  # a large graph on a cold disk
+STOP_TIMEOUT_S = 5.0
+_BACKOFF_S = (0.05, 0.2, 0.5, 1.0, 2.0, 5.0)
+_STEADY_S = 30.0  # an engine that lived as long as this starts again without a pause
+R = TypeVar("R")
+
+
+class _Channel(asyncio.Protocol):
+    """Frames in, frames out."""
+
+    def __init__(self, engine: EngineClient):
+        self._engine = engine
+        self._unpacker = Unpacker(msgspec.msgpack.Decoder(Report))
+        self.lost = asyncio.Event()
+
+    def data_received(self, data: bytes) -> None:
+        for report in self._unpacker.feed(data):
+            self._engine.settle(report)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._engine.abandon()
+        self.lost.set()
+
+
+class EngineClient:
+    """One engine process and the specialists that it must hold, also after a restart."""
+
+    def __init__(self, key: str, timeout_s: float):
+        self.key = key
+        self.timeout_s = timeout_s
+        self.up = False
+        self.restarts = 0
+        self.text_s = 0.0
+        self.held: dict[int, tuple[str, str]] = {}  # handle -> (folder, identity)
+        self.process: subprocess.Popen[bytes] | None = None
+        self._ids = itertools.count(1)
+        self._pending: dict[int, tuple[asyncio.Future[Any], bool]] = {}
+        self._loads = 0
+        self._progress = 0.0
+        self._channel: _Channel | None = None
+        self._transport: Corked | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Does nothing when it has been started before."""
+        if self._tasks:
+            return
+        await self._spawn()
+        self.up = True
+        self._tasks = [asyncio.create_task(self._supervise()), asyncio.create_task(self._watch())]
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.up = False
+        await self._end(STOP_TIMEOUT_S)
+
+    async def load(self, handle: int, folder: str, sha256: str | None = None) -> Info:
+        """Raises: BundleError, BaseModelError as the engine met them; EngineError."""
+        loaded: Loaded = await self._order(Load(next(self._ids), handle, folder, sha256))
+        self.held[handle] = (folder, loaded.info.sha256)
+        return loaded.info
+
+    async def unload(self, handle: int) -> None:
+        self.held.pop(handle, None)
+        if self.up:
+            await self._order(Unload(next(self._ids), handle))
+
+    def ask(self, handle: int, texts: list[str]) -> asyncio.Future[Answers]:
+        """Raises: EngineError when the engine is down, dies or hangs; a retry may help."""
+        if not self.up:
+            raise self._down()
+        return self._order(Ask(next(self._ids), handle, texts))
+
+    def settle(self, report: Report) -> None:
+        self._progress = time.monotonic()
+        future, is_load = self._pending.pop(report.id)
+        self._loads -= is_load
+        if isinstance(report, Answers):
+            self.text_s += (report.text_s - self.text_s) * (0.1 if self.text_s else 1.0)
+        if future.done():  # the request was cancelled
+            return
+        if isinstance(report, Failed):
+            future.set_exception(_as_error(report))
+        else:
+            future.set_result(report)
+
+    def _order(self, order: Order) -> asyncio.Future[Any]:
+        if self._transport is None or self._transport.is_closing():
+            raise self._down()
+        future = asyncio.get_running_loop().create_future()
+        is_load = isinstance(order, Load)
+        if not self._pending:
+            self._progress = time.monotonic()
+        self._pending[order.id] = (future, is_load)
+        self._loads += is_load
+        self._transport.write(pack(order))
+        return future
+
+    def _down(self) -> EngineError:
+        return EngineError("the engine of this model is restarting", "send the request again in a second")
+
+    async def _spawn(self) -> None:
+        """Starts the process and loads what it must hold; what can no longer be loaded is reported and left out."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self.process = _start(theirs)
+        loop = asyncio.get_running_loop()
+        connect = loop.create_connection if sys.platform == "win32" else loop.create_unix_connection
+        transport, self._channel = await connect(lambda: _Channel(self), sock=ours)  # type: ignore[operator]
+        self._transport = Corked(transport)
+        for handle, (folder, sha256) in list(self.held.items()):
+            try:
+                await self._order(Load(next(self._ids), handle, folder, sha256))
+            except EngineError:
+                raise
+            except JanginError as error:
+                print(f"jangin: {error.message}", file=sys.stderr, flush=True)
+
+    async def _supervise(self) -> None:
+        attempt, born = 0, time.monotonic()
+        while True:
+            assert self._channel is not None
+            await self._channel.lost.wait()
+            await self._end(0.0)
+            attempt = 0 if time.monotonic() - born > _STEADY_S else attempt
+            await asyncio.sleep(_BACKOFF_S[min(attempt, len(_BACKOFF_S) - 1)])
+            attempt, born = attempt + 1, time.monotonic()
+            self.restarts += 1
+            print(f"jangin: engine {self.key[:12]} is gone; starting it again", file=sys.stderr, flush=True)
+            try:
+                await self._spawn()
+                self.up = True
+            except (EngineError, OSError):
+                continue
+
+    async def _watch(self) -> None:
+        """Kills an engine that has reported nothing for too long while something is asked of it."""
+        while True:
+            await asyncio.sleep(min(1.0, self.timeout_s / 4))
+            limit = max(self.timeout_s, LOAD_TIMEOUT_S) if self._loads else self.timeout_s
+            if self._pending and time.monotonic() - self._progress > limit and self.process:
+                print(f"jangin: engine {self.key[:12]} hangs; ending it", file=sys.stderr, flush=True)
+                self.process.kill()
+
+    def abandon(self) -> None:
+        """The process is gone: whoever waits for it hears so now."""
+        self.up = False
+        pending, self._pending, self._loads = self._pending, {}, 0
+        for future, _ in pending.values():
+            if not future.done():
+                future.set_exception(
+                    EngineError("the engine died while it worked on this request", "send the request again")
+                )
+
+    async def _end(self, patience_s: float) -> None:
+        if self._transport is not None:
+            self._transport.close()
+        process = self.process
+        if process is None:
+            return
+        deadline = time.monotonic() + patience_s
+        while process.poll() is None and time.monotonic() < deadline:
+            await asyncio.sleep(0.01)
+        if process.poll() is None:
+            process.kill()
+        await asyncio.to_thread(process.wait)
+
+
+def _start(theirs: socket.socket) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "jangin.serve.engine"]
+    if sys.platform == "win32":
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        assert process.stdin is not None
+        with process.stdin as pipe:
+            pipe.write(theirs.share(process.pid))
+        return process
+    fd = theirs.fileno()
+    return subprocess.Popen(
+        command + [str(fd)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        pass_fds=[fd],
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},  # ONNX Runtime has its own threads; numpy's would only sleep
+    )
+
+
+def _as_error(report: Failed) -> JanginError:
+    known = {kind.code: kind for kind in (errors.BundleError, errors.BaseModelError, errors.StorageError)}
+    return known.get(report.code, EngineError)(report.message, report.hint)

@@ -1,0 +1,170 @@
+"""The engine process of one base: takes whatever waits, encodes it in one pass, lets each specialist answer from that.
+
+Started by client.py as `python -m jangin.serve.engine`; it ends when the other end of its socket closes, also when the
+HTTP process was killed. One thread: what arrives during a pass is the next batch.
+"""
+
+from __future__ import annotations
+
+import signal
+import socket
+import sys
+import time
+from collections import deque
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from jangin.errors import BundleError, JanginError
+from jangin.models.base import Floats
+from jangin.models.specialist import Encoders, Specialist
+from jangin.predict import decide
+from jangin.serve.frames import Answers, Ask, Failed, Info, Load, Loaded, Order, Report, Unload, Unloaded, Unpacker, pack
+
+BATCH_TEXTS = 64
+BATCH_CHARS = 200_000  # n-grams of long texts need memory in proportion
+_RECEIVE = 1 << 20
+
+
+class Engine:
+    """The specialists of one base, by handle, and the questions that wait."""
+
+    def __init__(self) -> None:
+        self.encoders = Encoders()
+        self.specialists: dict[int, Specialist] = {}
+        self.waiting: deque[Ask] = deque()
+
+    def take(self, order: Order) -> Report | None:
+        """Loads and unloads at once; a question waits for the next batch."""
+        if isinstance(order, Ask) and order.handle in self.specialists:
+            self.waiting.append(order)
+            return None
+        if isinstance(order, Ask):  # its bundle could not be read again after a restart
+            return Failed(order.id, "engine", "this specialist is not loaded", "POST /v1/admin/reload")
+        try:
+            return self.load(order) if isinstance(order, Load) else self.unload(order)
+        except JanginError as error:
+            return Failed(order.id, error.code, error.message, error.hint)
+        except Exception as error:  # noqa: BLE001 - a library that stumbles over one bundle must not end the others
+            return Failed(order.id, "engine", f"{type(error).__name__} while loading", "look at the server's log")
+
+    def load(self, order: Load) -> Loaded:
+        found = Specialist(Path(order.folder), self.encoders)
+        if order.sha256 and found.sha256 != order.sha256:
+            raise BundleError(
+                f"bundle '{found.name}' on disk is {found.sha256[:12]}; {order.sha256[:12]} was being served",
+                "POST /v1/admin/reload to serve the new one",
+            )
+        self.specialists[order.handle] = found
+        manifest = found.manifest
+        base = manifest.encoder.base if manifest.encoder else None
+        about = manifest.task.get("description")
+        info = Info(
+            found.name, found.kind, list(found.labels), found.sha256, manifest.rung, manifest.params, base, about
+        )
+        return Loaded(order.id, info)
+
+    def unload(self, order: Unload) -> Unloaded:
+        del self.specialists[order.handle]
+        return Unloaded(order.id)
+
+    def next_batch(self) -> list[Ask]:
+        batch, texts, chars = [], 0, 0
+        while self.waiting:
+            ask = self.waiting[0]
+            texts += len(ask.texts)
+            chars += sum(map(len, ask.texts))
+            if batch and (texts > BATCH_TEXTS or chars > BATCH_CHARS):
+                break
+            batch.append(self.waiting.popleft())
+        return batch
+
+    def answer(self, batch: list[Ask]) -> list[Report]:
+        """Reports for one batch. When it fails, each question is tried alone: neighbours do not share a fate."""
+        started = time.perf_counter()
+        try:
+            parts = self._answer(batch)
+        except Exception as error:  # noqa: BLE001 - whatever a text does to a library, the next one gets its answer
+            if len(batch) > 1:
+                return [report for ask in batch for report in self.answer([ask])]
+            print(f"jangin engine: {type(error).__name__} while answering", file=sys.stderr, flush=True)
+            return [Failed(batch[0].id, "engine", "the engine could not answer this request", None)]
+        text_s = (time.perf_counter() - started) / sum(len(ask.texts) for ask in batch)
+        return [Answers(ask.id, *part, text_s) for ask, part in zip(batch, parts)]
+
+    def _answer(self, batch: list[Ask]) -> list[tuple[bytes, bytes, bytes]]:
+        place: dict[str, int] = {}
+        rows = [[place.setdefault(text, len(place)) for text in ask.texts] for ask in batch]
+        # All specialists of an engine stand on the same graph, so any of them may encode for all.
+        encoded = self.specialists[batch[0].handle].encode(list(place))
+        parts: list[tuple[bytes, bytes, bytes]] = [(b"", b"", b"")] * len(batch)
+        for handle in {ask.handle for ask in batch}:
+            mine = [i for i, ask in enumerate(batch) if ask.handle == handle]
+            self._fill(parts, self.specialists[handle], batch, mine, rows, encoded)
+        return parts
+
+    @staticmethod
+    def _fill(
+        parts: list[tuple[bytes, bytes, bytes]],
+        specialist: Specialist,
+        batch: list[Ask],
+        mine: list[int],
+        rows: list[list[int]],
+        encoded: Floats | None,
+    ) -> None:
+        texts = [text for i in mine for text in batch[i].texts]
+        chosen = None if encoded is None else encoded[[row for i in mine for row in rows[i]]]
+        probabilities = specialist.from_encoded(texts, chosen)
+        given, confidence = decide(specialist, probabilities)
+        at = 0
+        for i in mine:
+            part = slice(at, at := at + len(batch[i].texts))
+            parts[i] = (probabilities[part].tobytes(), given[part].tobytes(), confidence[part].tobytes())
+
+
+def run(channel: socket.socket) -> None:
+    """Serves the socket until its other end closes."""
+    engine = Engine()
+    unpacker = Unpacker(msgspec.msgpack.Decoder(Order))
+    while True:
+        data = _receive(channel, wait=not engine.waiting)
+        if data == b"":
+            return
+        reports = [report for order in unpacker.feed(data or b"") if (report := engine.take(order))]
+        if engine.waiting:
+            reports += engine.answer(engine.next_batch())
+        if reports:
+            channel.sendall(b"".join(map(pack, reports)))
+
+
+def _receive(channel: socket.socket, wait: bool) -> bytes | None:
+    """Everything that has arrived; None when nothing has (only without `wait`); b"" when the other end is gone."""
+    data = bytearray()
+    channel.setblocking(wait)
+    try:
+        while part := channel.recv(_RECEIVE):
+            data += part
+            channel.setblocking(False)
+        return b""
+    except BlockingIOError:
+        return bytes(data) or None
+    except ConnectionError:
+        return b""
+    finally:
+        channel.setblocking(True)
+
+
+def _open() -> socket.socket:
+    if sys.platform == "win32":
+        return socket.fromshare(sys.stdin.buffer.read())
+    return socket.socket(fileno=int(sys.argv[1]))
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the HTTP process decides
+    np.seterr(all="ignore")
+    try:
+        run(_open())
+    except BrokenPipeError:
+        sys.exit(0)

@@ -1,0 +1,223 @@
+"""Which specialists are loaded, in which engine, and how much work may wait."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import itertools
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from jangin.errors import BundleError, RequestError
+from jangin.serve.client import EngineClient
+from jangin.serve.frames import Answers, Info
+
+MAX_WAITING_CHARS = 32_000_000
+MAX_WAIT_S = 20.0
+SLICE_TEXTS, SLICE_CHARS = 32, 100_000
+SLICES_AHEAD = 3  # of one request: the others' questions get in between
+NO_ENCODER = "ngrams"
+
+
+class Overloaded(RequestError):
+    """Too much waits already; the same request may pass after `retry_after_s`."""
+
+    retryable = True
+
+    def __init__(self, message: str, retry_after_s: int):
+        super().__init__(message, status=429, code="overloaded")
+        self.retry_after_s = retry_after_s
+
+
+class Certificate(msgspec.Struct, frozen=True):
+    """What the server tells of a bundle's certificate. Nothing is verified here: `jangin certify --verify` does that."""
+
+    id: str
+    verdict: str | None
+
+
+class Entry:
+    """One loaded specialist. `active` counts the requests that still use it."""
+
+    def __init__(self, info: Info, folder: Path, engine: EngineClient, handle: int):
+        self.info = info
+        self.folder = folder
+        self.engine = engine
+        self.handle = handle
+        self.certificate = read_certificate(folder, info.sha256)
+        self.active = 0
+
+
+class Fleet:
+    """The specialists of one server by name."""
+
+    def __init__(self, engine_timeout_s: float = 30.0, max_waiting: int = 4096):
+        self.engine_timeout_s = engine_timeout_s
+        self.max_waiting = max_waiting
+        self.entries: dict[str, Entry] = {}
+        self.engines: dict[str, EngineClient] = {}
+        self._handles = itertools.count(1)
+        self._admin = asyncio.Lock()
+        self._waiting_texts = 0
+        self._waiting_chars = 0
+
+    def get(self, name: str) -> Entry:
+        """Raises: RequestError 404 that names what there is."""
+        if (entry := self.entries.get(name)) is None:
+            there = ", ".join(f"'{one}'" for one in self.entries) or "none"
+            message = f"no specialist named '{name[:80]}' is loaded; loaded: {there}"
+            raise RequestError(message, status=404, param="model", code="model_not_found")
+        return entry
+
+    async def load(self, folder: Path) -> Entry:
+        """Raises: BundleError, BaseModelError, EngineError; RequestError 409 when the name is taken."""
+        async with self._admin:
+            name, key = read_key(folder)
+            if name in self.entries:
+                message = f"a specialist named '{name}' is already loaded"
+                raise RequestError(f"{message}; reload or unload it", status=409, param="path", code="model_exists")
+            self.entries[name] = entry = await self._open(folder, key)
+            return entry
+
+    async def reload(self, name: str) -> Entry:
+        """Reads the folder again; the old specialist answers until the new one is ready. Raises: as `load`."""
+        async with self._admin:
+            old = self.get(name)
+            found, key = read_key(old.folder)
+            if found != name:
+                raise BundleError(f"{old.folder} now holds '{found}', not '{name}'", "unload this one, load that one")
+            self.entries[name] = entry = await self._open(old.folder, key)
+            await self._close(old)
+            return entry
+
+    async def unload(self, name: str) -> None:
+        async with self._admin:
+            entry = self.get(name)
+            del self.entries[name]
+            await self._close(entry)
+
+    async def stop(self) -> None:
+        await asyncio.gather(*(engine.stop() for engine in self.engines.values()))
+
+    async def answer(self, entry: Entry, texts: list[str]) -> Answers:
+        """Answers for rendered texts. Raises: Overloaded, EngineError."""
+        chars = sum(map(len, texts))
+        self._admit(entry.engine, len(texts), chars)
+        self._waiting_texts += len(texts)
+        self._waiting_chars += chars
+        entry.active += 1
+        try:
+            if len(texts) == 1:
+                return await entry.engine.ask(entry.handle, texts)
+            return await self._in_slices(entry, texts)
+        finally:
+            entry.active -= 1
+            self._waiting_texts -= len(texts)
+            self._waiting_chars -= chars
+
+    async def _in_slices(self, entry: Entry, texts: list[str]) -> Answers:
+        gate = asyncio.Semaphore(SLICES_AHEAD)
+
+        async def one(part: list[str]) -> Answers:
+            async with gate:
+                return await entry.engine.ask(entry.handle, part)
+
+        found = await asyncio.gather(*(one(part) for part in slices(texts)))
+        joined = (b"".join(parts) for parts in zip(*((f.probabilities, f.given, f.confidence) for f in found)))
+        return Answers(0, *joined, 0.0)
+
+    def _admit(self, engine: EngineClient, texts: int, chars: int) -> None:
+        wait_s = self._waiting_texts * engine.text_s
+        full = (
+            self._waiting_texts + texts > self.max_waiting
+            or self._waiting_chars + chars > MAX_WAITING_CHARS
+            or wait_s > MAX_WAIT_S
+        )
+        if full and self._waiting_texts:
+            message = f"{self._waiting_texts:,} texts wait already; this server holds at most {self.max_waiting:,}"
+            raise Overloaded(message, max(1, math.ceil(wait_s / 2)))
+
+    async def _open(self, folder: Path, key: str) -> Entry:
+        if (engine := self.engines.get(key)) is None:
+            engine = self.engines[key] = EngineClient(key, self.engine_timeout_s)
+        handle = next(self._handles)
+        try:
+            await engine.start()
+            info = await engine.load(handle, str(folder))
+        except BaseException:
+            await self._retire(engine)
+            raise
+        return Entry(info, folder, engine, handle)
+
+    async def _close(self, entry: Entry) -> None:
+        while entry.active:
+            await asyncio.sleep(0.01)
+        await entry.engine.unload(entry.handle)
+        await self._retire(entry.engine)
+
+    async def _retire(self, engine: EngineClient) -> None:
+        """An engine without specialists gives its memory back."""
+        if not engine.held:
+            del self.engines[engine.key]
+            await engine.stop()
+
+
+def slices(texts: list[str]) -> Iterator[list[str]]:
+    """Parts that are small enough for other requests to get in between."""
+    part: list[str] = []
+    chars = 0
+    for text in texts:
+        if part and (len(part) == SLICE_TEXTS or chars + len(text) > SLICE_CHARS):
+            yield part
+            part, chars = [], 0
+        part.append(text)
+        chars += len(text)
+    yield part
+
+
+class _Encoder(msgspec.Struct):
+    sha256: str
+
+
+class _Head(msgspec.Struct):
+    """The part of a manifest that says which engine a bundle needs; the engine checks all of it."""
+
+    name: str
+    encoder: _Encoder | None
+
+
+def read_key(folder: Path) -> tuple[str, str]:
+    """(name, which engine) of a bundle. Raises: BundleError."""
+    path = folder / "manifest.json"
+    try:
+        head = msgspec.json.decode(path.read_bytes(), type=_Head)
+    except (OSError, msgspec.DecodeError, RecursionError, ValueError) as error:
+        raise BundleError(
+            f"{folder}: not a specialist (no readable manifest.json)", "name a folder that `jangin train` wrote"
+        ) from error
+    return head.name, head.encoder.sha256 if head.encoder else NO_ENCODER
+
+
+def read_certificate(folder: Path, sha256: str) -> Certificate | None:
+    """The certificate beside a bundle; None without one, or when it was given to another specialist."""
+    try:
+        content = (folder / "certificate.json").read_bytes()
+        found: Any = msgspec.json.decode(content)
+    except (OSError, msgspec.DecodeError, RecursionError):
+        return None
+    if not isinstance(found, dict) or sha256 not in _specialist(found):
+        return None
+    verdict = found.get("verdict")
+    identity = found.get("id")
+    if not isinstance(identity, str):
+        identity = hashlib.sha256(content).hexdigest()[:16]
+    return Certificate(identity, verdict if isinstance(verdict, str) else None)
+
+
+def _specialist(certificate: dict[str, Any]) -> tuple[Any, ...]:
+    named = certificate.get("specialist")
+    return tuple(named.values()) if isinstance(named, dict) else (named,)

@@ -1,0 +1,114 @@
+"""What the HTTP process and an engine process say to each other: msgpack frames, each after its length in 4 bytes."""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+import msgspec
+
+from jangin.types import Kind
+
+_LENGTH = 4
+F = TypeVar("F")
+
+
+class Info(msgspec.Struct, frozen=True, array_like=True):
+    """What a loaded specialist is, as the engine read it after checking every hash."""
+
+    name: str
+    kind: Kind
+    labels: list[str]
+    sha256: str
+    rung: str
+    params: int
+    base: str | None
+    task: str | None
+
+
+class Load(msgspec.Struct, frozen=True, array_like=True, tag=0):
+    """`sha256`: the identity that the folder must (still) have; None when it is read for the first time."""
+
+    id: int
+    handle: int
+    folder: str
+    sha256: str | None
+
+
+class Unload(msgspec.Struct, frozen=True, array_like=True, tag=1):
+    id: int
+    handle: int
+
+
+class Ask(msgspec.Struct, frozen=True, array_like=True, tag=2):
+    """Rendered texts for one specialist."""
+
+    id: int
+    handle: int
+    texts: list[str]
+
+
+class Loaded(msgspec.Struct, frozen=True, array_like=True, tag=0):
+    id: int
+    info: Info
+
+
+class Unloaded(msgspec.Struct, frozen=True, array_like=True, tag=1):
+    id: int
+
+
+class Answers(msgspec.Struct, frozen=True, array_like=True, tag=2):
+    """For n texts and k labels: float32 (n, k) probabilities; which labels are given, uint8 (n, k); float32 (n,).
+
+    text_s: seconds of work per text in the batch that this answer came from.
+    """
+
+    id: int
+    probabilities: bytes
+    given: bytes
+    confidence: bytes
+    text_s: float
+
+
+class Failed(msgspec.Struct, frozen=True, array_like=True, tag=3):
+    """`code` is the code of a JanginError; 'engine' when the engine itself stumbled."""
+
+    id: int
+    code: str
+    message: str
+    hint: str | None
+
+
+Order = Load | Unload | Ask
+Report = Loaded | Unloaded | Answers | Failed
+
+_encoder = msgspec.msgpack.Encoder()
+
+
+def pack(frame: Order | Report) -> bytes:
+    buffer = bytearray(_LENGTH)
+    _encoder.encode_into(frame, buffer, _LENGTH)
+    buffer[:_LENGTH] = (len(buffer) - _LENGTH).to_bytes(_LENGTH, "big")
+    return bytes(buffer)
+
+
+class Unpacker(Generic[F]):
+    """Bytes as they arrive -> whole frames."""
+
+    def __init__(self, decoder: msgspec.msgpack.Decoder[F]):
+        self._decode = decoder.decode
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> list[F]:
+        buffer = self._buffer
+        buffer += data
+        frames, at = [], 0
+        view = memoryview(buffer)
+        while len(buffer) - at >= _LENGTH:
+            end = at + _LENGTH + int.from_bytes(view[at : at + _LENGTH], "big")
+            if end > len(buffer):
+                break
+            frames.append(self._decode(view[at + _LENGTH : end]))
+            at = end
+        view.release()
+        del buffer[:at]
+        return frames

@@ -1,0 +1,202 @@
+"""Answers in OpenAI's shapes, each with its evidence in a `jangin` object and in headers.
+
+`usage` counts words (white space separates them), not a tokenizer's tokens, and one completion token per label.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from jangin.serve.fleet import Entry
+from jangin.serve.frames import Answers
+
+encode = msgspec.json.encode
+_LN_ZERO = -9999.0  # what OpenAI's API gives for a probability of zero: JSON has no infinity
+
+
+class Row(msgspec.Struct, frozen=True, gc=False):
+    """One answer: the labels given, and every label's probability in label order."""
+
+    given: list[str]
+    probabilities: list[float]
+    confidence: float
+
+
+def rows(entry: Entry, answers: Answers) -> Iterator[Row]:
+    labels = entry.info.labels
+    k = len(labels)
+    floats = memoryview(answers.probabilities).cast("f")
+    given = answers.given
+    for index, confidence in enumerate(memoryview(answers.confidence).cast("f")):
+        begin, end, at = index * k, index * k + k, index * k - 1
+        names = []
+        while (at := given.find(1, at + 1, end)) >= 0:
+            names.append(labels[at - begin])
+        yield Row(names, floats[begin:end].tolist(), confidence)
+
+
+def ranked(entry: Entry, probabilities: list[float], top_k: int | None) -> dict[str, float]:
+    """label -> probability, highest first; ties in label order."""
+    order = sorted(range(len(probabilities)), key=probabilities.__getitem__, reverse=True)
+    labels = entry.info.labels
+    return {labels[j]: probabilities[j] for j in order[:top_k]}
+
+
+def evidence(entry: Entry, confidence: float | None = None) -> dict[str, Any]:
+    """The `jangin` object of an answer."""
+    about: dict[str, Any] = {
+        "route": "local",
+        "specialist": entry.info.sha256,
+        "certificate": entry.certificate.id if entry.certificate else None,
+        "egress_bytes": 0,
+    }
+    if confidence is not None:
+        about["confidence"] = confidence
+    return about
+
+
+def headers(entry: Entry, confidence: float | None = None) -> list[tuple[bytes, bytes]]:
+    certificate = entry.certificate.id if entry.certificate else "none"
+    found = [
+        (b"x-jangin-route", b"local"),
+        (b"x-jangin-specialist", entry.info.sha256[:12].encode()),
+        (b"x-jangin-egress-bytes", b"0"),
+        (b"x-jangin-certificate", certificate.encode("ascii", "replace")),
+    ]
+    if confidence is not None:
+        found.append((b"x-jangin-confidence", b"%.6f" % confidence))
+    return found
+
+
+def usage(texts: list[str], completion: int) -> dict[str, int]:
+    prompt = sum(len(text.split()) for text in texts)
+    return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+
+
+def classify(entry: Entry, texts: list[str], answers: Answers, top_k: int | None) -> tuple[bytes, float | None]:
+    """(body, confidence of a single input)."""
+    data = []
+    is_tag = entry.info.kind == "tag"
+    completion = 0
+    for index, row in enumerate(rows(entry, answers)):
+        answer: dict[str, Any] = {"index": index}
+        answer |= {"labels": row.given} if is_tag else {"label": row.given[0]}
+        answer["confidence"] = row.confidence
+        answer["probabilities"] = ranked(entry, row.probabilities, top_k)
+        data.append(answer)
+        completion += len(row.given)
+    confidence = data[0]["confidence"] if len(data) == 1 else None
+    body = {
+        "object": "list",
+        "model": entry.info.name,
+        "data": data,
+        "usage": usage(texts, completion),
+        "jangin": evidence(entry, confidence),
+    }
+    return encode(body), confidence
+
+
+def chat(entry: Entry, text: str, row: Row, request_id: str, top_logprobs: int | None) -> dict[str, Any]:
+    """A chat completion whose message is the label (labels of a `tag` task: separated by commas).
+
+    top_logprobs: None without `logprobs`. A label counts as one token, with the logarithm of its probability.
+    """
+    message = {"role": "assistant", "content": ", ".join(row.given), "refusal": None}
+    choice = {
+        "index": 0,
+        "message": message,
+        "logprobs": None if top_logprobs is None else logprobs(entry, row, top_logprobs),
+        "finish_reason": "stop",
+    }
+    return {
+        "id": f"chatcmpl-{request_id}",
+        "object": "chat.completion",
+        "created": int(time.time()),
+        "model": entry.info.name,
+        "system_fingerprint": entry.info.sha256[:12],
+        "choices": [choice],
+        "usage": usage([text], len(row.given)),
+        "jangin": evidence(entry, row.confidence),
+    }
+
+
+def logprobs(entry: Entry, row: Row, top: int) -> dict[str, Any]:
+    """One token per given label; each names the `top` most probable labels beside it."""
+    best = [_token(label, p) for label, p in ranked(entry, row.probabilities, top).items()] if top else []
+    place = entry.info.labels.index
+    tokens = [{**_token(label, row.probabilities[place(label)]), "top_logprobs": best} for label in row.given]
+    return {"content": tokens, "refusal": None}
+
+
+def _token(label: str, probability: float) -> dict[str, Any]:
+    logprob = math.log(probability) if probability > 0 else _LN_ZERO
+    return {"token": label, "logprob": logprob, "bytes": list(label.encode())}
+
+
+def chunks(completion: dict[str, Any], with_usage: bool) -> bytes:
+    """The same completion as server-sent events: role, answer, end, usage where asked for, [DONE]."""
+    choice = completion["choices"][0]
+    content = choice["message"]["content"]
+    head = {name: completion[name] for name in ("id", "created", "model", "system_fingerprint", "jangin")}
+    head["object"] = "chat.completion.chunk"
+    if with_usage:
+        head["usage"] = None
+    steps = (
+        ({"role": "assistant", "content": "", "refusal": None}, None, None),
+        ({"content": content}, choice["logprobs"], None),
+        ({}, None, "stop"),
+    )
+    events: list[dict[str, Any]] = [
+        {**head, "choices": [{"index": 0, "delta": delta, "logprobs": found, "finish_reason": reason}]}
+        for delta, found, reason in steps
+    ]
+    if with_usage:
+        events.append({**head, "choices": [], "usage": completion["usage"]})
+    return b"".join(b"data: " + encode(event) + b"\n\n" for event in events) + b"data: [DONE]\n\n"
+
+
+def moderation(entry: Entry, answers: Answers, request_id: str) -> tuple[bytes, float | None]:
+    """OpenAI's moderation object; categories are the specialist's own labels."""
+    labels = entry.info.labels
+    results, confidences = [], []
+    for row in rows(entry, answers):
+        given = set(row.given)
+        results.append(
+            {
+                "flagged": bool(given),
+                "categories": {label: label in given for label in labels},
+                "category_scores": dict(zip(labels, row.probabilities)),
+                "category_applied_input_types": {label: ["text"] for label in labels},
+            }
+        )
+        confidences.append(row.confidence)
+    confidence = confidences[0] if len(confidences) == 1 else None
+    body = {
+        "id": f"modr-{request_id}",
+        "model": entry.info.name,
+        "results": results,
+        "jangin": evidence(entry, confidence),
+    }
+    return encode(body), confidence
+
+
+def model(entry: Entry, created: int) -> dict[str, Any]:
+    """One row of /v1/models."""
+    info = entry.info
+    certificate = entry.certificate
+    about = {
+        "kind": info.kind,
+        "labels": info.labels,
+        "description": info.task,
+        "sha256": info.sha256,
+        "rung": info.rung,
+        "base": info.base,
+        "params": info.params,
+        "certificate": {"id": certificate.id, "verdict": certificate.verdict} if certificate else None,
+    }
+    return {"id": info.name, "object": "model", "created": created, "owned_by": "jangin", "jangin": about}

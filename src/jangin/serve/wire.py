@@ -1,0 +1,233 @@
+"""OpenAI's requests, read strictly: what is not implemented is refused in OpenAI's error shape, never ignored.
+
+Accepted because they cannot change a classifier's answer: temperature, top_p, seed, max_tokens and max_completion_tokens
+from 1 on, user, safety_identifier, prompt_cache_key, metadata; and, at the one value that asks for nothing, n = 1,
+presence_penalty = frequency_penalty = 0, store = false, response_format text. `null` is the same as leaving out.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+
+from jangin.errors import EngineError, JanginError, RequestError
+from jangin.prompt import render
+from jangin.types import Message
+
+MAX_BODY_BYTES = 8_000_000
+MAX_BATCH = 1_024
+MAX_TEXT_CHARS = 100_000
+MAX_TOP_LOGPROBS = 20
+
+AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
+
+
+class Part(msgspec.Struct, forbid_unknown_fields=True):
+    type: Literal["text"]
+    text: str
+
+
+class Turn(msgspec.Struct, forbid_unknown_fields=True):
+    role: Literal["system", "developer", "user", "assistant", "tool"]
+    content: str | list[Part]
+
+
+class StreamOptions(msgspec.Struct, forbid_unknown_fields=True):
+    include_usage: bool = False
+    include_obfuscation: bool = False
+
+
+class ClassifyRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """`input`: a text, a chat (list of messages), or a list of texts and chats."""
+
+    model: str
+    input: str | list[Any]
+    top_k: AtLeastOne | None = None
+    user: str | None = None
+
+
+class ModerationRequest(msgspec.Struct, forbid_unknown_fields=True):
+    model: str
+    input: str | list[str | Part]
+
+
+class PathRequest(msgspec.Struct, forbid_unknown_fields=True):
+    path: str
+
+
+class ModelRequest(msgspec.Struct, forbid_unknown_fields=True):
+    model: str
+
+
+class ChatRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """The first block decides the answer, the second cannot, the third has one value that is implemented."""
+
+    model: str
+    messages: list[Turn]
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, msgspec.Meta(ge=0, le=MAX_TOP_LOGPROBS)] | None = None
+
+    temperature: float | None = None
+    top_p: float | None = None
+    seed: int | None = None
+    max_tokens: AtLeastOne | None = None
+    max_completion_tokens: AtLeastOne | None = None
+    user: str | None = None
+    safety_identifier: str | None = None
+    prompt_cache_key: str | None = None
+    metadata: dict[str, str] | None = None
+
+    n: Any = None
+    presence_penalty: Any = None
+    frequency_penalty: Any = None
+    store: Any = None
+    response_format: Any = None
+
+
+_ONLY = {"n": 1, "presence_penalty": 0, "frequency_penalty": 0, "store": False, "response_format": {"type": "text"}}
+R = TypeVar("R")
+_decoders: dict[type, msgspec.json.Decoder[Any]] = {
+    kind: msgspec.json.Decoder(kind)
+    for kind in (ClassifyRequest, ChatRequest, ModerationRequest, PathRequest, ModelRequest)
+}
+_turns = list[Turn]
+_UNKNOWN = re.compile(r"unknown field `([^`]*)`")
+_MISSING = re.compile(r"missing required field `([^`]*)`")
+_PATH = re.compile(r" - at `\$\.?([^`]*)`")
+
+
+def read(body: bytes, kind: type[R]) -> R:
+    """Raises: RequestError 400 that names the parameter."""
+    try:
+        return _decoders[kind].decode(body)
+    except msgspec.ValidationError as error:
+        raise _refusal(str(error)) from None
+    except RecursionError:
+        raise RequestError("the body's JSON is nested too deep", code="invalid_json") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise RequestError(f"the body is not valid JSON: {error}", code="invalid_json") from None
+
+
+def _refusal(text: str) -> RequestError:
+    where = _PATH.search(text)
+    param = where[1] if where else ""
+    if unknown := _UNKNOWN.search(text):
+        param = f"{param}.{unknown[1]}" if param else unknown[1]
+        message = f"parameter '{param[:80]}' is not implemented"
+        return RequestError(message, param=param[:80], code="unsupported_parameter")
+    if missing := _MISSING.search(text):
+        param = f"{param}.{missing[1]}" if param else missing[1]
+        return RequestError(f"parameter '{param}' is required", param=param, code="missing_parameter")
+    return RequestError(_PATH.sub("", text)[:300] + (f" ('{param}')" if param else ""), param=param or None)
+
+
+def read_chat(body: bytes) -> ChatRequest:
+    """Raises: RequestError for what a classifier cannot do."""
+    request = read(body, ChatRequest)
+    for name, implemented in _ONLY.items():
+        value = getattr(request, name)
+        if value is not None and (value != implemented or (isinstance(value, bool) != isinstance(implemented, bool))):
+            spelt = msgspec.json.encode(implemented).decode()
+            message = f"parameter '{name}' is implemented for {spelt} only"
+            raise RequestError(message, param=name, code="unsupported_parameter")
+    if request.top_logprobs is not None and not request.logprobs:
+        raise RequestError("'top_logprobs' needs 'logprobs': true", param="top_logprobs")
+    if request.stream_options is not None and not request.stream:
+        raise RequestError("'stream_options' needs 'stream': true", param="stream_options")
+    return request
+
+
+def texts_of(request: ClassifyRequest) -> list[str]:
+    """What the model reads, one text per input. Raises: RequestError."""
+    given = request.input
+    if isinstance(given, str):
+        return [checked(given, "input")]
+    if not given:
+        raise RequestError("'input' is empty", param="input")
+    if isinstance(given[0], dict):
+        return [chat_text(_as_turns(given, "input"), "input")]
+    if len(given) > MAX_BATCH:
+        message = f"'input' holds {len(given):,} inputs; the limit of one request is {MAX_BATCH:,}"
+        raise RequestError(f"{message}: send several, or use `jangin predict`", param="input", code="batch_too_large")
+    return [_one(value, f"input[{at}]") for at, value in enumerate(given)]
+
+
+def _one(value: Any, where: str) -> str:
+    if isinstance(value, str):
+        return checked(value, where)
+    if isinstance(value, list) and value:
+        return chat_text(_as_turns(value, where), where)
+    raise RequestError(f"'{where}' must be a text or a non-empty list of chat messages", param=where)
+
+
+def _as_turns(value: list[Any], where: str) -> list[Turn]:
+    try:
+        return msgspec.convert(value, _turns)
+    except msgspec.ValidationError as error:
+        refusal = _refusal(str(error))
+        raise RequestError(f"'{where}': {refusal.message}", param=where, code=refusal.code) from None
+
+
+def chat_text(turns: list[Turn], where: str) -> str:
+    messages: list[Message] = [
+        {"role": turn.role, "content": turn.content if isinstance(turn.content, str) else joined(turn.content)}
+        for turn in turns
+    ]
+    if not any(message["content"].strip() for message in messages):
+        raise RequestError(f"'{where}' is empty", param=where)
+    return _bounded(render(messages), where)
+
+
+def joined(parts: list[Part]) -> str:
+    return "".join(part.text for part in parts)
+
+
+def checked(text: str, where: str) -> str:
+    """One text as the model reads it. Raises: RequestError when there is nothing to read or too much."""
+    rendered = render(_bounded(text, where))
+    if not rendered:
+        raise RequestError(f"'{where}' is empty", param=where)
+    return rendered
+
+
+def _bounded(text: str, where: str) -> str:
+    if len(text) > MAX_TEXT_CHARS:
+        message = f"'{where}' has {len(text):,} characters; the limit is {MAX_TEXT_CHARS:,}"
+        raise RequestError(message, param=where, code="text_too_long")
+    return text
+
+
+def error_status(error: JanginError) -> int:
+    if isinstance(error, RequestError):
+        return error.status
+    return 503 if isinstance(error, EngineError) else 400
+
+
+def error_body(error: JanginError) -> bytes:
+    """OpenAI's error shape; the hint, where there is one, ends the message."""
+    status = error_status(error)
+    kind = {429: "rate_limit_error", 403: "permission_error"}.get(status, "invalid_request_error")
+    about = {
+        "message": f"{error.message} (try: {error.hint})" if error.hint else error.message,
+        "type": "server_error" if status >= 500 else kind,
+        "param": getattr(error, "param", None),
+        "code": error.code,
+    }
+    return msgspec.json.encode({"error": about})
+
+
+def moderated(request: ModerationRequest) -> list[str]:
+    """One text per string; text parts are one text together, as in OpenAI's API. Raises: RequestError."""
+    given = request.input
+    if isinstance(given, str):
+        return [checked(given, "input")]
+    parts = [value for value in given if isinstance(value, Part)]
+    if parts and len(parts) < len(given):
+        raise RequestError("'input' mixes texts and parts", param="input")
+    if parts:
+        return [checked(joined(parts), "input")]
+    return texts_of(ClassifyRequest(request.model, [value for value in given if isinstance(value, str)]))

@@ -1,0 +1,235 @@
+"""The climb: cheapest rung first, stop at the first that is likely enough to pass the bar, and pack it."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from jangin.errors import BaseModelError, InputError, JanginError, MissingExtraError
+from jangin.evals.chance import ENOUGH
+from jangin.files import hash_json, write_atomic
+from jangin.meter import Meter
+from jangin.task import Task, load_task
+from jangin.train.judge import Judged, claim_of, judge
+from jangin.train.rungs import Attempt, Rung, ladder
+from jangin.train.workshop import Workshop
+from jangin.types import RungRecord
+
+DEFAULT_BUDGET_S = 30 * 60.0
+Say = Callable[[str], None]
+
+
+class Climbed(msgspec.Struct, frozen=True):
+    """What `train` reports. `passes`: the chosen rung's chance reaches the stopping rule's; None without a bar."""
+
+    specialist: Path
+    base: str | None
+    params: int
+    rung: str
+    passes: bool | None
+    rungs: list[RungRecord]
+    seconds: float
+    record: dict[str, Any]
+
+
+class _Try(msgspec.Struct, frozen=True, eq=False):
+    rung: Rung
+    attempt: Attempt
+    judged: Judged
+
+
+def train(
+    task_path: Path | str,
+    out: Path | None = None,
+    *,
+    budget_s: float = DEFAULT_BUDGET_S,
+    only: list[str] | None = None,
+    seed: int | None = None,
+    best: bool = False,
+    plan: Path | None = None,
+    quiet: bool = False,
+    say: Say = lambda line: None,
+) -> Climbed:
+    """Climbs, packs and checks parity.
+
+    Args:
+        out: the bundle's folder; default: `runs/<task name>` beside the task.
+        budget_s: no rung starts whose estimate would end after it. only: names of rungs to try, nothing else.
+        seed: default the task's. best: climb on to the best within the budget instead of the first that passes.
+        plan: a record.json whose list of rungs is replayed, whatever the clock says.
+    Raises: DataError, TaskError, InputError, StorageError, ...; a killed run leaves a folder that the next resumes.
+    """
+    task = load_task(task_path)
+    out = out or task.folder / "runs" / task.name
+    seed = task.seed if seed is None else seed
+    with Meter() as meter:
+        shop = Workshop(task, seed, _work_folder(task, out, seed), quiet)
+        rungs = _chosen_rungs(ladder(shop), only, plan)
+        tries, records = _climb(shop, rungs, budget_s, best, plan is not None or only is not None, say)
+        chosen = _choose(tries, best)
+        from jangin.pack import pack
+
+        parity = pack(shop, chosen.rung.name, chosen.attempt, chosen.judged, out)
+    passes = None if chosen.judged.chance is None else chosen.judged.chance >= ENOUGH
+    record = _record(task, task_path, shop, chosen, records, budget_s, meter, parity)
+    write_atomic(out / "record.json", msgspec.json.format(msgspec.json.encode(record)))
+    shutil.rmtree(shop.work, ignore_errors=True)
+    name, attempt = chosen.rung.name, chosen.attempt
+    return Climbed(out, attempt.base, attempt.params, name, passes, records, meter.seconds, record)
+
+
+def _work_folder(task: Task, out: Path, seed: int) -> Path:
+    """Named by all that decides the result, so that a resume never picks up parts of another task, data or seed."""
+    from jangin import __version__
+    from jangin.data.load import split_hashes
+
+    key = hash_json([task.hash, split_hashes(task), seed, __version__])[:16]
+    return out.parent / f".{out.name}.climb-{key}"
+
+
+def _chosen_rungs(rungs: list[Rung], only: list[str] | None, plan: Path | None) -> list[Rung]:
+    if plan is not None:
+        try:
+            only = [each["rung"] for each in msgspec.json.decode(plan.read_bytes())["plan"]]
+        except (OSError, KeyError, TypeError, msgspec.DecodeError) as error:
+            raise InputError(f"{plan}: not a record with a plan", "name the record.json of an earlier climb") from error
+    if only is None:
+        return rungs
+    names = [rung.name for rung in rungs]
+    for name in only:
+        if name not in names:
+            raise InputError(f"no rung '{name}' for this task", f"the rungs are: {', '.join(names)}")
+    return [rung for rung in rungs if rung.name in only]
+
+
+def _climb(
+    shop: Workshop, rungs: list[Rung], budget_s: float, best: bool, forced: bool, say: Say
+) -> tuple[list[_Try], list[RungRecord]]:
+    from jangin.data.load import split_hashes
+    from jangin.evals.register import Register
+
+    start, claim = time.perf_counter(), claim_of(shop)
+    look = len(Register(shop.task.folder, split_hashes(shop.task)["test"]).looks()) + 1
+    tries: list[_Try] = []
+    records: list[RungRecord] = []
+    for rung in rungs:
+        why_not = _why_not(shop, rung, 0.0 if forced else time.perf_counter() - start, budget_s, forced)
+        if why_not:
+            records.append(RungRecord(rung.name, rung.base, 0, "skipped", shop.task.metric, why=why_not))
+            say(f"{rung.name}: skipped, {why_not}")
+            continue
+        try:
+            with Meter() as meter:
+                attempt = rung.attempt(shop)
+                judged = judge(shop, attempt, claim, look)
+        except (BaseModelError, MissingExtraError) as error:
+            records.append(RungRecord(rung.name, rung.base, 0, "failed", shop.task.metric, why=error.message))
+            say(f"{rung.name}: failed, {error.message}")
+            continue
+        tries.append(_Try(rung, attempt, judged))
+        records.append(_rung_record(shop, rung, attempt, judged, meter))
+        say(_line(records[-1]))
+        if not best and judged.chance is not None and judged.chance >= ENOUGH:
+            break
+    if not tries:
+        raise JanginError("no rung could be tried", "; ".join(f"{r.rung}: {r.why}" for r in records))
+    return tries, records
+
+
+def _why_not(shop: Workshop, rung: Rung, elapsed_s: float, budget_s: float, forced: bool) -> str | None:
+    why = rung.why_not(shop)
+    if why is not None or forced:
+        return why
+    estimate_s = rung.minutes(shop) * 60
+    if elapsed_s + estimate_s > budget_s:
+        return f"would take about {estimate_s:.0f} s and {max(0.0, budget_s - elapsed_s):.0f} s of the budget are left"
+    return None
+
+
+def _choose(tries: list[_Try], best: bool) -> _Try:
+    """The first that passes; with `best`, or when none passes, the best score; without a bar, the cheapest rung whose
+    score lies within one standard error of the best (Breiman et al. 1984, the one-standard-error rule)."""
+    top = max(tries, key=lambda each: each.judged.score)
+    if best:
+        return top
+    if top.judged.chance is None:
+        floor = top.judged.score - top.judged.standard_error
+        return next(each for each in tries if each.judged.score >= floor)
+    return next((each for each in tries if (each.judged.chance or 0.0) >= ENOUGH), top)
+
+
+def _rung_record(shop: Workshop, rung: Rung, attempt: Attempt, judged: Judged, meter: Meter) -> RungRecord:
+    return RungRecord(
+        rung=rung.name,
+        base=rung.base,
+        params=attempt.params,
+        status="tried",
+        metric=shop.task.metric,
+        score=judged.score,
+        lower=judged.lower,
+        upper=judged.upper,
+        chance=judged.chance,
+        seconds=meter.seconds,
+        energy_wh=meter.energy_wh,
+        cost_per_1k_usd=judged.cost_per_1k_usd,
+        details={
+            "calibration_error": judged.calibration["ece"],
+            "search": [
+                {"features": part.solver, "c": c, "balanced": balanced, "cross_validated": score}
+                for part in attempt.parts
+                for c, balanced, score in part.tried
+            ],
+        },
+    )
+
+
+def _line(record: RungRecord) -> str:
+    limits = "" if record.lower is None else f" [{record.lower:.3f}, {record.upper:.3f}]"
+    chance = "" if record.chance is None else f", chance of passing {record.chance:.2f}"
+    return f"{record.rung}: {record.metric} {record.score:.3f}{limits} on validation{chance}, {record.seconds:.1f} s"
+
+
+def _record(
+    task: Task,
+    task_path: Path | str,
+    shop: Workshop,
+    chosen: _Try,
+    records: list[RungRecord],
+    budget_s: float,
+    meter: Meter,
+    parity: dict[str, Any],
+) -> dict[str, Any]:
+    """record.json: what was tried and how it went; dates and timings live here, never in the manifest."""
+    judged, rows = chosen.judged, shop.validation
+    index = {label: number for number, label in enumerate(shop.labels)}
+    validation: dict[str, Any] = {"n": len(rows), "score": judged.score}
+    if rows.known is None:
+        validation |= {
+            "gold": rows.gold.tolist(),
+            "answer": [index[answer] for answer in judged.answers if isinstance(answer, str)],
+            "confidence": [round(float(p), 4) for p in judged.probabilities.max(axis=1)],
+        }
+    bar = msgspec.to_builtins(task.bar) if task.bar else None
+    return {
+        "task_path": str((task.folder / task.file).resolve()),
+        "seed": shop.seed,
+        "budget_s": budget_s,
+        "metric": task.metric,
+        "bar": bar,
+        "rungs": msgspec.to_builtins(records),
+        "plan": [{"rung": each.rung} for each in records if each.status == "tried"],
+        "chosen": chosen.rung.name,
+        "chance": judged.chance,
+        "rows": {"train": len(shop.train), "validation": len(rows), "calibration": len(shop.calibration)},
+        "seconds": meter.seconds,
+        "energy_wh": meter.energy_wh,
+        "energy_method": meter.method,
+        "validation": validation,
+        "calibration": judged.calibration,
+        "parity": parity,
+    }

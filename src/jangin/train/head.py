@@ -1,0 +1,231 @@
+"""Linear models over one feature set: fitted, searched by cross-validation, and combined into one calibrated head.
+
+Two kinds of features, two solvers, each the one that is fast and accurate for its kind (figures in
+docs/decisions/0003-ngram-features.md): one-against-rest squared hinge by dual coordinate descent (liblinear) for sparse
+n-grams, multinomial logistic regression by L-BFGS for an encoder's dense output. "Both together" costs no third fit:
+their logits are added with weights fitted on rows that neither has seen, which also calibrates them.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from jangin.models.base import Floats, sigmoid
+from jangin.models.encoder import available_cores
+from jangin.train.targets import Rows
+
+FOLDS = 3
+# Inverse regularisation, weakest last: the middle two are tried, then the neighbour of the better one.
+GRID: dict[str, tuple[float, ...]] = {"ngrams": (0.1, 0.3, 1.0, 3.0), "encoder": (3.0, 10.0, 30.0, 100.0)}
+# A fold that never saw a label answers this margin for it: clearly no, without breaking the calibration fit.
+ABSENT = -2.0
+Solver = Literal["ngrams", "encoder"]
+
+
+class Linear(msgspec.Struct, frozen=True, eq=False):
+    """logits = features @ weight + bias; weight (features, labels) float32, bias (labels,) float32."""
+
+    weight: Floats
+    bias: Floats
+
+    def __call__(self, features: Any) -> Floats:
+        return np.asarray(features @ self.weight, np.float32) + self.bias
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """A point of the search: inverse regularisation and whether labels are weighted by rarity."""
+
+    c: float
+    balanced: bool = False
+
+
+class Searched(msgspec.Struct, frozen=True, eq=False):
+    """The best point, its mean cross-validated score, and the out-of-fold logits (n, labels) of all rows at it."""
+
+    choice: Choice
+    score: float
+    oof: Floats
+    tried: list[tuple[float, bool, float]]
+
+
+def fit(solver: Solver, features: Any, rows: Rows, labels: int, choice: Choice, seed: int) -> Linear:
+    """One linear model. Rows whose gold label is outside the set are left out; so are unknown `tag` cells."""
+    if rows.known is None:
+        inside = np.flatnonzero(rows.gold >= 0)
+        return _fit(solver, features[inside], rows.gold[inside], labels, choice, seed)
+    columns = []
+    for label in range(labels):
+        seen = np.flatnonzero(rows.known[:, label])
+        gold = rows.gold[seen, label].astype(np.int64)
+        if len(np.unique(gold)) < 2:
+            columns.append(Linear(np.zeros((features.shape[1], 1), np.float32), np.full(1, ABSENT, np.float32)))
+            continue
+        two = _fit(solver, features[seen], gold, 2, choice, seed)
+        columns.append(Linear(two.weight[:, 1:], two.bias[1:]))
+    return Linear(np.concatenate([c.weight for c in columns], 1), np.concatenate([c.bias for c in columns]))
+
+
+def _fit(solver: Solver, features: Any, gold: NDArray, labels: int, choice: Choice, seed: int) -> Linear:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.svm import LinearSVC
+
+    weights = "balanced" if choice.balanced else None
+    if solver == "ngrams":
+        # liblinear's own default tolerance is 0.1; a tighter one costs time and moved no score.
+        model = LinearSVC(C=choice.c, tol=0.1, class_weight=weights, random_state=seed, max_iter=200)
+    else:
+        model = LogisticRegression(C=choice.c, tol=1e-3, max_iter=100, class_weight=weights)
+    from threadpoolctl import threadpool_limits
+
+    # One thread a fit: the search runs fits side by side, and threads inside each product made it ten times slower.
+    with warnings.catch_warnings(), threadpool_limits(1):
+        warnings.simplefilter("ignore")  # a search point that stops early is judged by its score like any other
+        model.fit(features, gold)
+    coef, intercept = np.asarray(model.coef_, np.float32), np.asarray(model.intercept_, np.float32)
+    if len(coef) == 1:  # two classes: one vector says how much more the second one is
+        coef, intercept = np.concatenate((-coef, coef)), np.concatenate((-intercept, intercept))
+    weight = np.zeros((features.shape[1], labels), np.float32)
+    bias = np.full(labels, ABSENT, np.float32)
+    weight[:, model.classes_], bias[model.classes_] = coef.T, intercept
+    return Linear(weight, bias)
+
+
+def folds_of(rows: Rows, seed: int) -> list[tuple[NDArray, NDArray]]:
+    """(fit rows, held-out rows) of each fold; stratified by label, never through a unit."""
+    from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
+
+    count = max(2, min(FOLDS, len(rows) // 2))
+    kind: Any
+    if rows.known is None:
+        kind = StratifiedKFold if rows.groups is None else StratifiedGroupKFold
+    else:
+        kind = KFold if rows.groups is None else GroupKFold
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # labels with fewer rows than folds: they are absent from some, as ABSENT says
+        splitter = kind(count, shuffle=True, random_state=seed)
+        gold = rows.gold if rows.known is None else np.zeros(len(rows))
+        return list(splitter.split(np.zeros(len(rows)), gold, rows.groups))
+
+
+def take(rows: Rows, index: NDArray) -> Rows:
+    known = None if rows.known is None else rows.known[index]
+    groups = None if rows.groups is None else rows.groups[index]
+    return Rows([rows.texts[i] for i in index], rows.gold[index], known, groups)
+
+
+def search(solver: Solver, features: Any, rows: Rows, labels: int, metric: str, seed: int) -> Searched:
+    """Cross-validation inside train over the grid; ties go to the stronger regularisation.
+
+    Folds and points run side by side: both solvers release the interpreter lock.
+    """
+    folds = folds_of(rows, seed)
+    balanced = (False,) if metric == "accuracy" else (False, True)
+    parts = [take(rows, inside) for inside, _ in folds]
+    best: Searched | None = None
+    tried: list[tuple[float, bool, float]] = []
+
+    def held_out(task: tuple[Choice, int]) -> Floats:
+        inside, outside = folds[task[1]]
+        return fit(solver, features[inside], parts[task[1]], labels, task[0], seed)(features[outside])
+
+    def attempt(choices: list[Choice], best: Searched | None) -> Searched:
+        tasks = [(choice, fold) for choice in choices for fold in range(len(folds))]
+        logits = dict(zip(tasks, pool.map(held_out, tasks)))
+        for choice in choices:
+            oof = np.empty((len(rows), labels), np.float32)
+            for fold, (_, outside) in enumerate(folds):
+                oof[outside] = logits[choice, fold]
+            score = score_of(metric, rows, oof)
+            tried.append((choice.c, choice.balanced, score))
+            if best is None or score > best.score:
+                best = Searched(choice, score, oof, tried)
+        assert best is not None
+        return best
+
+    grid = GRID[solver]
+    with ThreadPoolExecutor(available_cores()) as pool:
+        best = attempt([Choice(c, weighted) for weighted in balanced for c in grid[1:3]], best)
+        further = grid[3] if best.choice.c == grid[2] else grid[0]
+        return attempt([Choice(further, best.choice.balanced)], best)
+
+
+def score_of(metric: str, rows: Rows, logits: Floats) -> float:
+    """The task's metric of uncalibrated logits: the best label, or for `tag` every positive logit."""
+    from jangin.evals.scorers import score
+
+    if rows.known is None:
+        return score(metric, rows.gold, logits.argmax(axis=1), logits.shape[1])
+    answers = sigmoid(logits) if metric == "auprc" else logits > 0
+    return score(metric, rows.gold, answers, logits.shape[1], rows.known)
+
+
+class Mix(msgspec.Struct, frozen=True, eq=False):
+    """Calibrated logits = sum over sources of scale * source + shift; scale (sources, labels), shift (labels,).
+
+    For `classify` a source has one scale for all labels and there is no shift: two sources have two numbers to fit.
+    """
+
+    scale: Floats
+    shift: Floats
+
+    def __call__(self, sources: Sequence[Floats]) -> Floats:
+        total = np.zeros(sources[0].shape, np.float32)
+        for scale, source in zip(self.scale, sources):
+            total += scale * source
+        return total + self.shift
+
+
+def calibrate(sources: Sequence[Floats], rows: Rows) -> Mix:
+    """The Mix that makes rows, unseen by the sources, most likely (temperature scaling with one scale a source).
+
+    Source: Guo et al. (2017), On Calibration of Modern Neural Networks; Platt (1999) for `tag`.
+    """
+    return _calibrate_classes(sources, rows) if rows.known is None else _calibrate_tags(sources, rows)
+
+
+def _calibrate_classes(sources: Sequence[Floats], rows: Rows) -> Mix:
+    from scipy.optimize import minimize
+    from scipy.special import logsumexp
+
+    inside = np.flatnonzero(rows.gold >= 0)
+    parts = np.stack([np.asarray(source[inside], np.float64) for source in sources])
+    gold, at = rows.gold[inside], np.arange(len(inside))
+    true = parts[:, at, gold]
+
+    def loss(log_scale: NDArray) -> tuple[float, NDArray]:
+        scale = np.exp(log_scale)
+        logits = np.tensordot(scale, parts, 1)
+        norm = logsumexp(logits, axis=1)
+        share = np.exp(logits - norm[:, None])
+        expected = (share[None] * parts).sum(axis=2)
+        # A weak prior around 1 keeps the scales finite when every row is right.
+        prior = 1e-3 * (log_scale**2).sum()
+        gradient = scale * (expected - true).mean(axis=1) + 2e-3 * log_scale
+        return float((norm - scale @ true).mean() + prior), gradient
+
+    found = minimize(loss, np.zeros(len(sources)), jac=True, method="L-BFGS-B", bounds=[(-6, 6)] * len(sources))
+    labels = sources[0].shape[1]
+    scale = np.repeat(np.exp(found.x)[:, None], labels, axis=1)
+    return Mix(scale.astype(np.float32), np.zeros(labels, np.float32))
+
+
+def _calibrate_tags(sources: Sequence[Floats], rows: Rows) -> Mix:
+    from sklearn.linear_model import LogisticRegression
+
+    assert rows.known is not None
+    labels = sources[0].shape[1]
+    scale, shift = np.ones((len(sources), labels), np.float32), np.zeros(labels, np.float32)
+    for label in range(labels):
+        seen = np.flatnonzero(rows.known[:, label])
+        gold = rows.gold[seen, label]
+        if 0 < gold.sum() < len(gold):
+            model = LogisticRegression(C=100.0).fit(np.stack([s[seen, label] for s in sources], 1), gold)
+            scale[:, label], shift[label] = model.coef_[0], model.intercept_[0]
+    return Mix(scale, shift)

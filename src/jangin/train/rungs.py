@@ -1,0 +1,167 @@
+"""The rungs of the ladder for `classify` and `tag`, cheapest to serve first.
+
+A rung turns a workshop into an `Attempt`. The decoder rungs of a later version implement the same protocol and are
+added to `ladder`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple, Protocol
+
+import msgspec
+import numpy as np
+
+from jangin.bases import catalogue
+from jangin.bases.fit import Fit
+from jangin.bases.fit import fit as fit_base
+from jangin.models.base import Floats
+from jangin.models.encoder import Encoder
+from jangin.models.linear import LinearHead, quantise
+from jangin.train.features import sparse
+from jangin.train.head import Linear, Mix, calibrate, fit
+from jangin.train.parts import Part
+from jangin.train.targets import Rows
+from jangin.train.workshop import Workshop
+
+ENGLISH, MULTILINGUAL = "minilm-l6", "use-multilingual-3"
+
+
+class Attempt(msgspec.Struct, frozen=True, eq=False):
+    """A fitted rung.
+
+    head: fitted on train, quantised as it would be served; it judges the rung. shipped: makes what is packed, fitted
+    once more on train and validation (`fitted_on` says so) with the settings that were chosen. encoded: the encoder's
+    output for validation. calibration_rows: what `parts` answered for the mix. encoder: the rung's own, fine-tuned.
+    """
+
+    base: str | None
+    output: Literal["embedding", "logits"]
+    params: int
+    head: LinearHead
+    shipped: Callable[[], Shipped]
+    mix: Mix
+    parts: list[Part]
+    calibration_rows: Rows
+    encoded: Floats | None
+    encoder: Encoder | None = None
+    fitted_on: str = "train and validation"
+
+
+class Shipped(NamedTuple):
+    """The head that is packed, and the logits (validation rows, labels) that the trainer's own float copy gives."""
+
+    head: LinearHead
+    trainer: Floats
+
+
+class Rung(Protocol):
+    """`minutes` estimates the training time before anything is downloaded; `why_not` is None when the rung can run."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def base(self) -> str | None: ...
+    def why_not(self, shop: Workshop) -> str | None: ...
+    def minutes(self, shop: Workshop) -> float: ...
+    def attempt(self, shop: Workshop) -> Attempt: ...
+
+
+class NgramRung:
+    """No weights but its own: the honest baseline, and the control for exposure."""
+
+    name, base = "ngrams", None
+
+    def why_not(self, shop: Workshop) -> str | None:
+        return None
+
+    def minutes(self, shop: Workshop) -> float:
+        # 10,000 short texts of 77 labels take about 15 s on two cores, search included.
+        return len(shop.train) * len(shop.labels) / 770_000 * 0.25
+
+    def attempt(self, shop: Workshop) -> Attempt:
+        part = shop.ngrams()
+        return _assemble(shop, None, [part], None)
+
+
+class FrozenRung:
+    """A linear head on a frozen encoder, alone or beside the n-grams."""
+
+    def __init__(self, base: str, with_ngrams: bool):
+        self.base = base
+        self.with_ngrams = with_ngrams
+        self.name = f"ngrams+{base}" if with_ngrams else base
+
+    def why_not(self, shop: Workshop) -> str | None:
+        found = will_fit(shop, self.base, "head")
+        return None if found.fits else found.why
+
+    def minutes(self, shop: Workshop) -> float:
+        # Beside the n-grams nothing new is read: both parts are there, only their weights are fitted.
+        return 0.05 if self.with_ngrams else will_fit(shop, self.base, "head").minutes
+
+    def attempt(self, shop: Workshop) -> Attempt:
+        found = [shop.ngrams()] if self.with_ngrams else []
+        found.append(shop.frozen(self.base))
+        return _assemble(shop, self.base, found, shop.encoded(self.base, "validation"))
+
+
+def _assemble(shop: Workshop, base: str | None, found: list[Part], encoded: Floats | None) -> Attempt:
+    mix = calibrate([part.calibration for part in found], shop.calibration_target)
+    head = head_of(found, [part.linear for part in found], mix)
+
+    def shipped() -> Shipped:
+        rows = shop.everything()
+        models, answers = [], []
+        for part in found:
+            if part.solver == "ngrams":
+                read: Any = sparse(rows.texts, part.blocks)
+            else:
+                assert base is not None
+                read = np.concatenate([shop.encoded(base, split) for split in ("train", "validation")])
+            assert part.choice is not None
+            models.append(fit(part.solver, read, rows, len(shop.labels), part.choice, shop.seed))
+            answers.append(models[-1](read[len(shop.train) :]))
+        return Shipped(head_of(found, models, mix), mix(answers))
+
+    own = sum(part.linear.weight.size + part.linear.bias.size for part in found)
+    params = own + (catalogue.get(base).params if base else 0)
+    return Attempt(base, "embedding", params, head, shipped, mix, found, shop.calibration_target, encoded)
+
+
+def head_of(found: list[Part], models: list[Linear], mix: Mix) -> LinearHead:
+    """The sources and their calibrated mix as one linear head."""
+    labels = len(mix.shift)
+    blocks, weight = [], np.zeros((0, labels), np.float32)
+    encoder, bias = np.zeros((0, labels), np.float32), mix.shift.copy()
+    for part, model, scale in zip(found, models, mix.scale):
+        bias += model.bias * scale
+        if part.solver == "ngrams":
+            blocks, weight = part.blocks, model.weight * scale
+        else:
+            encoder = model.weight * scale
+    quantised, scales = quantise(weight)
+    return LinearHead(blocks, quantised, scales, encoder.astype(np.float32), bias.astype(np.float32))
+
+
+def will_fit(shop: Workshop, base: str, method: Literal["head", "finetune"]) -> Fit:
+    """Memory and minutes of one base on this machine, before anything is downloaded."""
+    texts = shop.train.texts[:500]
+    tokens = sum(map(len, texts)) / max(1, len(texts)) / 4
+    return fit_base(catalogue.get(base), len(shop.train) + len(shop.validation), tokens, method=method)
+
+
+def ladder(shop: Workshop) -> list[Rung]:
+    """Every rung for this task's kind and languages, in the order of the climb."""
+    from jangin.train.encoder import TunedRung
+
+    english = not shop.languages or set(shop.languages) == {"en"}
+    base = ENGLISH if english else MULTILINGUAL
+    tuned = ENGLISH if english else "multilingual-e5-small"
+    return [
+        NgramRung(),
+        FrozenRung(base, False),
+        FrozenRung(base, True),
+        TunedRung(tuned, False),
+        TunedRung(tuned, True),
+    ]

@@ -1,0 +1,97 @@
+"""What all rungs of one climb share: the rows, the features and parts made so far, the folder that a resume reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from jangin.errors import DataError
+from jangin.models.base import Floats
+from jangin.models.encoder import Encoder, EncoderFiles, base_files
+from jangin.models.ngrams import Block
+from jangin.task import Task
+from jangin.train import features, parts
+from jangin.train.targets import Rows, join, rows_of
+
+
+class Workshop:
+    """Rows, features and parts of one task and seed, computed when first asked for."""
+
+    def __init__(self, task: Task, seed: int, work: Path, quiet: bool):
+        from jangin.data.load import label_set, load_splits
+
+        splits = load_splits(task)
+        self.task, self.seed, self.work, self.quiet = task, seed, work, quiet
+        self.labels = label_set(task, [*splits.train, *splits.validation])
+        self.train, self.validation, self.calibration = (
+            rows_of(split, self.labels, task.kind) for split in (splits.train, splits.validation, splits.calibration)
+        )
+        self.validation_inputs = [example.input for example in splits.validation]
+        self.test_rows = len({example.unit or example.id for example in splits.test}) or len(self.validation)
+        if not len(self.validation):
+            raise DataError(
+                f"{len(self.train)} rows of train are too few to judge a model on",
+                "give at least 20 examples, or a validation file",
+            )
+        self.languages = task.languages or (("ko",) if features.is_hangul(self.train.texts) else ())
+        self._encoders: dict[str, Encoder] = {}
+        self._blocks: list[Block] | None = None
+        self._matrices: tuple[Any, Any, Any] | None = None
+        self._encoded: dict[tuple[str, str], Floats] = {}
+
+    @property
+    def calibration_target(self) -> Rows:
+        """The rows whose unseen logits calibrate: the calibration split, or train when they are out of fold."""
+        return self.calibration if len(self.calibration) else self.train
+
+    def bar(self, message: str, total: int) -> Any:
+        from tqdm import tqdm
+
+        return tqdm(total=total, desc=message, unit=" texts", disable=self.quiet, leave=False, mininterval=0.5)
+
+    def encoder(self, base: str) -> Encoder:
+        if base not in self._encoders:
+            self._encoders[base] = Encoder(self.encoder_files(base))
+        return self._encoders[base]
+
+    def encoder_files(self, base: str) -> EncoderFiles:
+        return base_files(base, fetch=True, quiet=self.quiet)
+
+    def encoded(self, base: str, split: str) -> Floats:
+        """The frozen base's embeddings of 'train', 'calibration' or 'validation'."""
+        if (base, split) not in self._encoded:
+            texts = getattr(self, split).texts
+            with self.bar(f"{base} reads {split}", len(texts)) as progress:
+                self._encoded[base, split] = features.encode(self.encoder(base), texts, self.work, progress)
+        return self._encoded[base, split]
+
+    def ngrams(self) -> parts.Part:
+        def compute() -> parts.Part:
+            self._blocks = features.fit_blocks(self.train.texts, len(self.labels))
+            return self._make("ngrams", self.matrices(self._blocks), self._blocks)
+
+        part = parts.kept(self.work / "ngrams.safetensors", compute)
+        self._blocks = part.blocks
+        return part
+
+    def frozen(self, base: str) -> parts.Part:
+        def compute() -> parts.Part:
+            split = tuple(self.encoded(base, name) for name in ("train", "calibration", "validation"))
+            return self._make("encoder", split, [])  # type: ignore[arg-type]
+
+        return parts.kept(self.work / f"frozen-{base.replace('/', '-')}.safetensors", compute)
+
+    def matrices(self, blocks: list[Block]) -> tuple[Any, Any, Any]:
+        """n-gram features of train, calibration and validation."""
+        if self._matrices is None:
+            split = (self.train, self.calibration, self.validation)
+            self._matrices = tuple(features.sparse(rows.texts, blocks) for rows in split)  # type: ignore[assignment]
+        assert self._matrices is not None
+        return self._matrices
+
+    def everything(self) -> Rows:
+        """Train and validation: what the chosen rung is fitted on once more; calibration stays unseen."""
+        return join(self.train, self.validation)
+
+    def _make(self, solver: Any, split: tuple[Any, Any, Any], blocks: list[Block]) -> parts.Part:
+        return parts.make(solver, split, self.train, len(self.labels), self.task.metric, self.seed, blocks)
