@@ -36,7 +36,8 @@ request = function()
   return wrk.format("POST", "/v1/classify", {["content-type"] = "application/json"}, bodies[at])
 end
 done = function(summary, latency, requests)
-  io.write(string.format("JSON {\\"requests\\": %%d, \\"us\\": %%d, \\"errors\\": %%d, \\"p50_us\\": %%d, \\"p99_us\\": %%d}\\n",
+  io.write(string.format(
+    "JSON {\\"requests\\": %%d, \\"us\\": %%d, \\"errors\\": %%d, \\"p50_us\\": %%d, \\"p99_us\\": %%d}\\n",
     summary.requests, summary.duration, summary.errors.status + summary.errors.read + summary.errors.timeout,
     latency:percentile(50), latency:percentile(99)))
 end

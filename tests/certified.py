@@ -34,11 +34,19 @@ def rows(count: int, seed: int, hard: float = 0.1) -> list[dict[str, str]]:
         label = LABELS[number % len(LABELS)]
         shown = LABELS[rng.integers(len(LABELS))] if rng.random() < hard else label
         words = WORDS[shown][rng.integers(len(WORDS[shown]))]
-        made.append({"id": f"r{seed}-{number}", "input": f"{words} in {rng.choice(PLACES)}, case {seed}{number:04d}", "output": label})
+        made.append(
+            {
+                "id": f"r{seed}-{number}",
+                "input": f"{words} in {rng.choice(PLACES)}, case {seed}{number:04d}",
+                "output": label,
+            }
+        )
     return made
 
 
-def make(folder: Path, *, bar: str | None = BAR, metric: str = "accuracy", extra: str = "", test_rows: int = 120) -> Path:
+def make(
+    folder: Path, *, bar: str | None = BAR, metric: str = "accuracy", extra: str = "", test_rows: int = 120
+) -> Path:
     """A task folder with a packed specialist in `folder/desk`; gives the specialist's folder back."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, count, seed in (("train", 240, 1), ("test", test_rows, 2)):
@@ -70,7 +78,9 @@ def train(folder: Path, rule: Rule | None = None, kind: str = "classify") -> Pat
         fitted = LinearSVC().fit(features, [labels.index(example.output) for example in examples])
         weight, bias = fitted.coef_.T * 4, fitted.intercept_ * 4
     else:
-        columns = [LinearSVC().fit(features, [bool(example.output.get(label)) for example in examples]) for label in labels]
+        columns = [
+            LinearSVC().fit(features, [bool(example.output.get(label)) for example in examples]) for label in labels
+        ]
         weight = np.concatenate([each.coef_ for each in columns]).T * 4
         bias = np.concatenate([each.intercept_ for each in columns]) * 4
     quantised, scales = linear.quantise(np.ascontiguousarray(weight, np.float32))

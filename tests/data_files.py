@@ -19,7 +19,8 @@ TWO_FILES = "data: {train: train.jsonl, test: test.jsonl}"
 def jsonl(path: Path, rows: Iterable[Any]) -> Path:
     """One JSON value a line; bytes and strings are written as they are."""
     raw = b"".join(
-        (row if isinstance(row, bytes) else (row if isinstance(row, str) else json.dumps(row)).encode()) + b"\n" for row in rows
+        (row if isinstance(row, bytes) else (row if isinstance(row, str) else json.dumps(row)).encode()) + b"\n"
+        for row in rows
     )
     path.write_bytes(gzip.compress(raw) if path.name.endswith(".gz") else raw)
     return path
@@ -30,7 +31,9 @@ def rows(count: int, labels: int = 2, start: int = 0) -> list[dict[str, str]]:
     words = ["apple", "river", "stone", "cloud", "tiger", "piano", "lemon", "forest", "candle", "window"]
     return [
         {
-            "input": f"{words[n % 10]} {n * 7919 % 104_729} {words[n // 10 % 10]} {n * 104_651 % 15_485_863} {words[n // 100 % 10]}",
+            "input": " ".join(
+                [words[n % 10], str(n * 7919 % 104_729), words[n // 10 % 10], str(n * 104_651 % 15_485_863)]
+            ),
             "output": f"label-{n % labels}",
         }
         for n in range(start, start + count)

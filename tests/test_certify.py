@@ -7,10 +7,10 @@ import json
 from datetime import date
 from pathlib import Path
 
-import certified
 import numpy as np
 import pytest
 
+import certified
 from jangin.errors import BundleError, DataError, InputError
 from jangin.evals import certificate as files
 from jangin.evals.arithmetic import Answer, columns
@@ -55,8 +55,11 @@ def test_an_absolute_bar_that_is_reached_is_superior_and_says_so_first(desk):
 
 def test_the_certificate_holds_what_the_command_line_promises(desk):
     summary = certify(desk, today=TODAY).summary()
-    promised = "verdict metric score reference reference_score difference lower upper n paired looks".split()
-    assert set(promised) <= summary.keys()
+    promised = {
+        *("verdict", "metric", "score", "reference", "reference_score"),
+        *("difference", "lower", "upper", "n", "paired", "looks"),
+    }
+    assert promised <= summary.keys()
 
 
 def test_the_four_files_are_written_and_the_json_reads_back_equal(desk):
@@ -174,7 +177,7 @@ def test_the_answers_are_those_of_the_packed_artefact(desk):
 
 
 def test_macro_f1_is_judged_by_the_bootstrap(tmp_path):
-    found = certify(certified.make(tmp_path / "task", bar=None, metric="macro_f1", test_rows=300), today=TODAY)
+    found = certify(certified.make(tmp_path / "task", bar=None, metric="macro_f1", test_rows=600), today=TODAY)
     assert found.result["metric"] == "macro_f1"
     assert found.result["score_lower"] < found.result["score"] < found.result["score_upper"]
     assert found.result["score_method"].startswith("bootstrap of whole units (BCa, 10,000 resamples)")
@@ -191,19 +194,20 @@ def tag_task(folder: Path, metric: str, rows: int = 200) -> Path:
                 labels["refund"] = None
             lines.append(json.dumps({**row, "output": labels}, ensure_ascii=False))
         (folder / f"{name}.jsonl").write_text("\n".join(lines), "utf-8")
-    text = f"name: desk\nkind: tag\ndata: {{train: train.jsonl, test: test.jsonl}}\nlabels: [card, refund]\nmetric: {metric}\n"
+    data = "data: {train: train.jsonl, test: test.jsonl}"
+    text = f"name: desk\nkind: tag\n{data}\nlabels: [card, refund]\nmetric: {metric}\n"
     (folder / "task.yaml").write_text(text, "utf-8")
     return certified.train(folder, kind="tag")
 
 
-@pytest.mark.parametrize("metric", ["micro_f1", "macro_f1", "flagged_f1", "auprc"])
+@pytest.mark.parametrize("metric", ["micro_f1", "macro_f1", "auprc"])
 def test_a_tag_task_is_certified_with_unknown_labels_masked(tmp_path, metric):
     desk = tag_task(tmp_path / "task", metric)
     found = certify(desk, today=TODAY)
     assert found.result["metric"] == metric
     assert 0.7 < found.result["score"] < 1
     assert files.verify(desk).valid
-    assert [each["n"] for each in found.per_class][0] == 67
+    assert [each["n"] for each in found.per_class] == [66, 54]
     assert found.calibration["top_label_error"] is None
 
 
@@ -223,12 +227,12 @@ def test_flagged_is_any_label_and_an_unknown_one_counts_as_not_given():
 
 
 def test_units_make_the_rows_of_one_customer_one_unit(tmp_path):
-    desk = certified.make(tmp_path / "task", bar=None, extra="unit: customer\n", test_rows=300)
-    for name, seed, count in (("train", 1, 240), ("test", 2, 300)):
+    desk = certified.make(tmp_path / "task", bar=None, extra="unit: customer\n", test_rows=900)
+    for name, seed, count in (("train", 1, 240), ("test", 2, 900)):
         rows = [{**row, "customer": f"{name}{i // 3}"} for i, row in enumerate(certified.rows(count, seed))]
         (desk.parent / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
     found = certify(desk, today=TODAY)
-    assert (found.result["n"], found.result["units"]) == (300, 100)
+    assert (found.result["n"], found.result["units"]) == (900, 300)
     assert "bootstrap of whole units" in found.result["score_method"]
 
 

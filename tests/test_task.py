@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from data_files import refused
 
+from data_files import refused
 from jangin.errors import TaskError
 from jangin.evals.scorers import METRICS as SCORED
 from jangin.task import AVAILABLE_KINDS, METRICS, Bar, Data, Fields, Policy, load_task, require_available
@@ -80,7 +80,9 @@ def test_a_single_file_and_the_yaml_itself_are_accepted(tmp_path):
 
 
 def test_the_metrics_of_a_task_are_those_that_can_be_scored():
-    assert {kind: set(METRICS[kind]) for kind in AVAILABLE_KINDS} == {kind: set(names) for kind, names in SCORED.items()}
+    assert {kind: set(METRICS[kind]) for kind in AVAILABLE_KINDS} == {
+        kind: set(names) for kind, names in SCORED.items()
+    }
 
 
 def test_the_hash_is_that_of_the_meaning(tmp_path):
@@ -88,7 +90,14 @@ def test_the_hash_is_that_of_the_meaning(tmp_path):
     same = "# a comment\ndescription: Words.\nmetric: accuracy\nseed: 0\nlabels: auto\n" + MINIMAL
     assert load(tmp_path, same).hash == first
     assert len(first) == 64
-    changed = ["seed: 1", "bar: {at_least: 0.9}", "metric: macro_f1", "labels: [a, b]", "unit: customer", "out_of_scope: x"]
+    changed = [
+        "seed: 1",
+        "bar: {at_least: 0.9}",
+        "metric: macro_f1",
+        "labels: [a, b]",
+        "unit: customer",
+        "out_of_scope: x",
+    ]
     hashes = {load(tmp_path, MINIMAL + line).hash for line in changed}
     assert len(hashes | {first}) == len(changed) + 1
 
@@ -108,7 +117,11 @@ def test_the_document_reads_back_as_the_same_task(tmp_path):
         ("metrics: accuracy", "unknown key 'metrics'", "did you mean 'metric'?"),
         ("policy: {leave: no}", "unknown key 'policy.leave'", "the keys here are: egress, unsure"),
         ("folder: x", "unknown key 'folder'", None),
-        ("metric: acuracy", "metric is 'acuracy'; expected one of accuracy, macro_f1, micro_f1", "did you mean 'accuracy'?"),
+        (
+            "metric: acuracy",
+            "metric is 'acuracy'; expected one of accuracy, macro_f1, micro_f1",
+            "did you mean 'accuracy'?",
+        ),
         ("seed: 1.5", "seed is 1.5; expected a whole number from 0 to 2^32 - 1", None),
         ("seed: -1", "seed is -1; expected a whole number from 0 to 2^32 - 1", None),
         ("seed: true", "seed is True; expected a whole number from 0 to 2^32 - 1", None),
@@ -139,7 +152,11 @@ def test_the_document_reads_back_as_the_same_task(tmp_path):
         ("labels: [a, '  ']", "labels[1] is '  '; expected text", None),
         ("labels: [aa, bb]\nout_of_scope: ab", "out_of_scope is 'ab'; expected one of the labels", None),
         ("unit: [a]", "unit is ['a']; expected the name of a column", None),
-        ("unit: a\nfields: {unit: b}", "fields.unit is 'b'; expected 'a', the column that 'unit' names", "keep one of them"),
+        (
+            "unit: a\nfields: {unit: b}",
+            "fields.unit is 'b'; expected 'a', the column that 'unit' names",
+            "keep one of them",
+        ),
         ("languages: english", "languages is 'english'; expected a list of language codes such as [en, ko]", None),
         ("policy: {egress: allow}", "policy.egress 'allow' is not available in this version", None),
         ("policy: {unsure: escalate}", "policy.unsure 'escalate' is not available in this version", None),
@@ -201,7 +218,10 @@ def test_kinds_of_a_later_version_are_read_and_then_refused_by_the_verbs(tmp_pat
     task = load(tmp_path, "name: a\nkind: extract\ndata: a.jsonl\nschema: {type: object}\n")
     with pytest.raises(TaskError) as error:
         require_available(task)
-    assert refused(error) == ("kind extract is not available in this version", "the kinds of this version are: classify, tag")
+    assert refused(error) == (
+        "kind extract is not available in this version",
+        "the kinds of this version are: classify, tag",
+    )
 
 
 def test_a_missing_task_file_names_the_command_that_writes_one(tmp_path):

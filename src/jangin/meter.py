@@ -11,8 +11,9 @@ import msgspec
 from jangin.errors import InputError
 
 POWERCAP = Path("/sys/class/powercap")
-# CodeCarbon's fallback for a processor that is not in its table (codecarbon.core.cpu.DEFAULT_POWER_PER_CORE).
-WATTS_PER_THREAD = 4.0
+# CodeCarbon's model of a process: a processor that is not in its table uses 4 W a thread, and memory up to 16 GB
+# counts as two modules of 5 W, all the time (docs/decisions/0004-energy.md).
+WATTS_PER_THREAD, MEMORY_WATTS = 4.0, 10.0
 USD_PER_CORE_HOUR = 0.04  # on-demand list prices of general-purpose virtual machines lie around it
 HOURS_PER_MONTH = 730
 
@@ -48,12 +49,12 @@ class Meter:
         gpu = gpu_now - self._gpu if gpu_now is not None and self._gpu is not None else None
         if self._rapl:
             joules = sum(_since(before, wraps, path) for path, (before, wraps) in self._rapl.items())
-            self.method = "measured: RAPL (Intel/AMD powercap), whole package"
+            self.method = "measured: RAPL (Intel/AMD powercap), whole package, without memory"
         else:
-            joules = self.cpu_seconds * WATTS_PER_THREAD
+            joules = self.cpu_seconds * WATTS_PER_THREAD + self.seconds * MEMORY_WATTS
             self.method = (
-                f"modelled: cpu seconds x {WATTS_PER_THREAD:g} W a thread (CodeCarbon's fallback for unknown "
-                "processors); without memory, idle power and cooling"
+                f"modelled as CodeCarbon does for unknown processors: {WATTS_PER_THREAD:g} W x cpu seconds, plus "
+                f"{MEMORY_WATTS:g} W for memory; without idle processor, power supply and cooling"
             )
         if gpu is not None:
             joules += gpu

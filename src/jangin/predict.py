@@ -1,20 +1,269 @@
-"""placeholder"""
+"""`jangin predict`: a file in, one line of JSON out per row, streaming; a killed run goes on where it stopped.
+
+Answers are appended to OUT.part, a line for each row, also for a row that cannot be answered (`error` says why). So the
+number of whole lines is the number of rows done, and nothing else has to be remembered but what the run was about
+(OUT.part.json). The last step renames OUT.part to OUT.
+"""
+
 from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import time
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
+
+from jangin.data.read import Fault, Row, read_rows
+from jangin.errors import DataError
+from jangin.files import storage_error, write_atomic
 from jangin.models.base import Floats
-from jangin.models.specialist import Specialist
+from jangin.models.specialist import Specialist, load
+from jangin.prompt import render
+from jangin.types import Input
+
+BATCH_ROWS = 256
+BATCH_CHARS = 400_000
+MAX_CHARS = 100_000
+_BLOCK = 1 << 20
+
+
+class Predicted(msgspec.Struct, frozen=True):
+    """`rows` in the output, `unanswered` of them with an `error`; `resumed_at` rows were there from an earlier run.
+
+    rows_per_s: of this run.
+    """
+
+    rows: int
+    unanswered: int
+    resumed_at: int
+    seconds: float
+    rows_per_s: float
+    output: str | None
+
+
+class Job(msgspec.Struct, frozen=True):
+    """What OUT.part belongs to: another input or specialist must not go on writing it."""
+
+    input_sha256: str
+    specialist: str
+    field: str | None
+    probabilities: bool
+
+
+class _Item(msgspec.Struct, frozen=True):
+    id: str
+    input: Input
+    error: str | None = None
+
+
+def predict(
+    folder: Path,
+    data: Path,
+    out: Path | None = None,
+    *,
+    field: str | None = None,
+    probabilities: bool = False,
+    quiet: bool = False,
+) -> Predicted:
+    """Answers every row of a JSONL, CSV or Parquet file; to stdout without `out`.
+
+    Args:
+        field: the column to read; without it `input`, `text` or OpenAI's `messages`.
+        probabilities: write every label's probability too.
+    Raises: BundleError, BaseModelError, DataError, StorageError. A bad row is no error: its line says why.
+    """
+    specialist = load(folder)
+    if out is None:
+        return _run(specialist, data, sys.stdout.buffer, None, 0, field, probabilities, quiet)
+    if out.exists() and out.samefile(data):
+        raise DataError(f"the output '{out}' is the input", "choose another -o")
+    sha256, lines = _survey(data)
+    part = out.with_name(out.name + ".part")
+    try:
+        with _resumed(part, Job(sha256, specialist.sha256, field, probabilities)) as stream:
+            done = _whole_lines(stream)
+            found = _run(specialist, data, stream, lines, done, field, probabilities, quiet)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(part, out)
+        _about(part).unlink(missing_ok=True)
+    except OSError as error:
+        raise storage_error(out, error) from error
+    return msgspec.structs.replace(found, output=str(out))
+
 
 def decide(specialist: Specialist, probabilities: Floats) -> tuple[NDArray[np.uint8], Floats]:
-    """(labels given, confidence): uint8 (n, k) and float32 (n,).
+    """(labels given, confidence) of each row: uint8 (n, k) and float32 (n,).
 
     Confidence is the probability of the answered label; for `tag`, of the least certain of its yes-or-no answers.
     """
     if specialist.kind == "tag":
-        given = probabilities >= np.asarray(specialist.rule.tag_thresholds, np.float32)
-        return given.astype(np.uint8), np.where(given, probabilities, 1 - probabilities).min(axis=1)
+        yes = probabilities >= np.asarray(specialist.rule.tag_thresholds, np.float32)
+        return yes.astype(np.uint8), np.where(yes, probabilities, 1 - probabilities).min(axis=1)
     top = specialist.rule.top(specialist.labels, probabilities)
     given = np.zeros(probabilities.shape, np.uint8)
     rows = np.arange(len(top))
     given[rows, top] = 1
     return given, probabilities[rows, top]
+
+
+def _run(
+    specialist: Specialist,
+    data: Path,
+    stream: IO[bytes],
+    lines: int | None,
+    done: int,
+    field: str | None,
+    probabilities: bool,
+    quiet: bool,
+) -> Predicted:
+    from tqdm import tqdm
+
+    started, rows, unanswered = time.perf_counter(), done, 0
+    items = islice((_item(row, field) for row in read_rows(data)), done, None)
+    with tqdm(total=lines, initial=done, unit="row", disable=True if quiet else None, file=sys.stderr) as bar:
+        for batch in _batches(items):
+            stream.write(_answers(specialist, batch, probabilities))
+            stream.flush()
+            rows += len(batch)
+            unanswered += sum(item.error is not None for item in batch)
+            bar.update(len(batch))
+    seconds = time.perf_counter() - started
+    return Predicted(rows, unanswered, done, seconds, (rows - done) / max(seconds, 1e-9), None)
+
+
+def _batches(items: Iterator[_Item]) -> Iterator[list[_Item]]:
+    batch: list[_Item] = []
+    chars = 0
+    for item in items:
+        batch.append(item)
+        chars += len(item.input)
+        if len(batch) == BATCH_ROWS or chars > BATCH_CHARS:
+            yield batch
+            batch, chars = [], 0
+    if batch:
+        yield batch
+
+
+def _answers(specialist: Specialist, batch: list[_Item], with_probabilities: bool) -> bytes:
+    good = [item for item in batch if item.error is None]
+    found = specialist.probabilities([item.input for item in good])
+    given, confidence = decide(specialist, found) if good else (None, None)
+    lines, at = [], 0
+    for item in batch:
+        line: dict[str, Any] = {"id": item.id}
+        if item.error is not None:
+            line["error"] = item.error
+        else:
+            assert given is not None and confidence is not None
+            names = [specialist.labels[j] for j in np.flatnonzero(given[at])]
+            line |= {"labels": names} if specialist.kind == "tag" else {"label": names[0]}
+            line["confidence"] = float(confidence[at])
+            if with_probabilities:
+                line["probabilities"] = dict(zip(specialist.labels, found[at].tolist()))
+            at += 1
+        lines.append(msgspec.json.encode(line))
+    return b"\n".join(lines) + b"\n"
+
+
+def _item(row: Row | Fault, field: str | None) -> _Item:
+    """A row as the model reads it; the text is rendered here so that an empty one is seen."""
+    identity = f"row-{row.number}"
+    if isinstance(row, Fault):
+        return _Item(identity, "", f"row {row.number}: {row.message}")
+    given = row.fields.get("id")
+    if isinstance(given, str | int) and not isinstance(given, bool) and str(given).strip():
+        identity = str(given)
+    names = (field,) if field else ("input", "text", "messages")
+    value = next((row.fields[name] for name in names if row.fields.get(name) is not None), None)
+    if value is None:
+        wanted = " or ".join(f"'{name}'" for name in names)
+        return _Item(identity, "", f"row {row.number}: no field {wanted}")
+    try:
+        text = render(_input(value))
+    except msgspec.ValidationError as error:
+        return _Item(identity, "", f"row {row.number}: not a text or chat messages: {error}")
+    if not text or len(text) > MAX_CHARS:
+        what = f"{len(text):,} characters; the limit is {MAX_CHARS:,}" if text else "the input is empty"
+        return _Item(identity, "", f"row {row.number}: {what}")
+    return _Item(identity, text)
+
+
+class _Part(msgspec.Struct):
+    text: str
+
+
+class _Turn(msgspec.Struct):
+    role: str
+    content: str | list[_Part]
+
+
+def _input(value: Any) -> Input:
+    """A text, or chat messages without the answer that a fine-tuning file ends with."""
+    if isinstance(value, str):
+        return value
+    turns = msgspec.convert(value, list[_Turn])
+    if len(turns) > 1 and turns[-1].role == "assistant":
+        turns = turns[:-1]
+    return [
+        {"role": t.role, "content": t.content if isinstance(t.content, str) else "".join(p.text for p in t.content)}
+        for t in turns
+    ]
+
+
+def _survey(path: Path) -> tuple[str, int | None]:
+    """(sha256, line ends); a compressed or columnar file's rows are not known beforehand."""
+    hashed, lines = hashlib.sha256(), 0
+    try:
+        with path.open("rb") as file:
+            while block := file.read(_BLOCK):
+                hashed.update(block)
+                lines += block.count(b"\n")
+    except FileNotFoundError:
+        raise DataError(f"no data file '{path}'", "check the path") from None
+    except OSError as error:
+        raise DataError(f"'{path}' cannot be read: {error.strerror}", "check the path and its permissions") from None
+    return hashed.hexdigest(), None if path.suffix.lower() in (".gz", ".parquet") else lines
+
+
+def _about(part: Path) -> Path:
+    return part.with_name(part.name + ".json")
+
+
+def _resumed(part: Path, job: Job) -> IO[bytes]:
+    """OUT.part, opened for going on. Raises: DataError when it belongs to another run."""
+    about = _about(part)
+    if part.exists() and about.exists():
+        try:
+            same = msgspec.json.decode(about.read_bytes(), type=Job) == job
+        except msgspec.DecodeError:
+            same = False
+        if not same:
+            raise DataError(
+                f"'{part}' was begun with another input, specialist or option",
+                f"delete it to begin again, or run with what it was begun with ({about.name})",
+            )
+        return part.open("r+b")
+    part.unlink(missing_ok=True)
+    write_atomic(about, msgspec.json.encode(job))
+    return part.open("w+b")
+
+
+def _whole_lines(stream: IO[bytes]) -> int:
+    """Counts the whole lines, cuts off what follows the last, and stands at the end."""
+    lines, end, at = 0, 0, 0
+    while block := stream.read(_BLOCK):
+        lines += block.count(b"\n")
+        if (last := block.rfind(b"\n")) >= 0:
+            end = at + last + 1
+        at += len(block)
+    stream.seek(end)
+    stream.truncate()
+    return lines

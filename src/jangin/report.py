@@ -13,6 +13,7 @@ from jangin import charts
 from jangin.bundle import MANIFEST, Manifest, read_manifest
 from jangin.errors import BundleError, CertificateError, InputError
 from jangin.evals.certificate import CERTIFICATE, Certificate, read, read_answers, verify
+from jangin.evals.references import published
 from jangin.evals.render import TONE
 from jangin.evals.wording import METRIC_NAMES
 from jangin.files import write_atomic
@@ -208,8 +209,8 @@ def _bars(found: Found) -> list[tuple[str, float]]:
         assert found.certificate.reference is not None
         bars.append((f"{found.certificate.reference['model']} {score:.3f}", score))
     named = found.record.get("bar") or {}
-    if not bars and isinstance(score := named.get("reference_score"), int | float):
-        bars.append((f"{named.get('reference', 'reference')} {score:.3f}", score))
+    if not bars and (known := published().get(str(named.get("reference")))) is not None and known.score is not None:
+        bars.append((f"{known.id} {known.score:.3f}", known.score))
     if isinstance(least := named.get("at_least"), int | float):
         bars.append((f"bar {least:g}", least))
     return bars

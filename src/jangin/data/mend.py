@@ -96,9 +96,8 @@ def _rows(examined: Examined, name: str, counts: Counter[str]) -> Iterator[dict[
         identity = _free_id(example.id, taken)
         taken.add(identity)
         output = _output(example, examined.instead)
-        counts["renamed_ids"] += identity != example.id
-        counts["relabelled"] += output != _output(example, {})
-        counts["written"] += 1
+        done = {"renamed_ids": identity != example.id, "relabelled": output != _output(example, {}), "written": True}
+        counts.update(what for what, happened in done.items() if happened)
         unit = {} if example.unit is None else {"unit": example.unit}
         yield {**example.extra, "id": identity, "input": example.input, "output": output, **unit}
 
@@ -114,7 +113,11 @@ def _free_id(wanted: str, taken: set[str]) -> str:
 def _output(example: Example, instead: dict[str, str]) -> Any:
     output = example.output
     if isinstance(output, dict):
-        return {instead.get(label, label): true for label, true in output.items()}
+        marks: dict[str, bool] = {}
+        for label, true in output.items():
+            spelling: str = instead.get(label) or label
+            marks[spelling] = marks.get(spelling, False) or true
+        return marks
     if isinstance(output, tuple):
         return list(dict.fromkeys(instead.get(label, label) for label in output))
     return instead.get(output, output)

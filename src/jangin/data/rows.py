@@ -76,7 +76,7 @@ class _Parser:
         if self.chat and self.input not in fields and "messages" in fields:
             given, output = _split_chat(fields.pop("messages"))
         else:
-            given, output = self.take(fields, self.input, row.number), self.take(fields, self.output, row.number)
+            given, output = self.take(fields, self.input, row), self.take(fields, self.output, row)
         unit = fields.get(self.unit) if self.unit else None
         return Example(
             id=identity,
@@ -97,11 +97,11 @@ class _Parser:
             raise _Unfit("missing_field", f"no id in field '{self.id}'", "give each row an id, or remove 'fields.id'")
         return f"{self.split}-{number}"
 
-    def take(self, fields: dict[str, Any], column: str, number: int) -> Any:
+    def take(self, fields: dict[str, Any], column: str, row: Row) -> Any:
         if column in fields:
             return fields.pop(column)
-        has = ", ".join(fields) or "none"
-        hint = "name the columns in task.yaml: fields: {input: ..., output: ...}" if number == 1 else FIX
+        has = ", ".join(row.fields) or "none"
+        hint = "name the columns in task.yaml: fields: {input: ..., output: ...}" if row.number == 1 else FIX
         raise _Unfit("missing_field", f"no field '{column}' (fields: {has})", hint)
 
     def clean(self, given: Any, identity: str) -> Input:

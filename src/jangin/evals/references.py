@@ -21,8 +21,6 @@ from jangin.prompt import render
 from jangin.task import RECORDED_SUFFIXES, Task
 from jangin.types import Example, Kind
 
-# The published micro-F1 of single-label answers is their accuracy.
-_SAME = {("classify", "micro_f1"): "accuracy"}
 _WORD = re.compile(r"[\W_]+")
 
 
@@ -97,13 +95,20 @@ def load(reference: str, task: Task) -> Reference:
             f"did you mean {hint}?" if near else f"those for {task.metric} are: {', '.join(usable) or 'none'}",
         )
     found = known[reference]
-    metric = _SAME.get((task.kind, found.metric or ""), found.metric)
-    if metric != task.metric:
+    if found.metric != task.metric and not _same_figure(found.metric, task):
         raise InputError(
-            f"reference '{reference}' is published as {metric}; the task's metric is {task.metric}",
-            f"write 'metric: {metric}' in the task file, or name another reference",
+            f"reference '{reference}' is published as {found.metric}; the task's metric is {task.metric}",
+            f"write 'metric: {found.metric}' in the task file, or name another reference",
         )
     return found
+
+
+def _same_figure(metric: str | None, task: Task) -> bool:
+    """Two names for one number: micro-F1 of single labels is accuracy; of one tag, every F1 is that of 'flagged'."""
+    if task.kind == "classify":
+        return {metric, task.metric} == {"accuracy", "micro_f1"}
+    one_tag = task.labels is not None and len(task.labels) == 1
+    return one_tag and metric == "flagged_f1" and task.metric in ("micro_f1", "macro_f1")
 
 
 @cache

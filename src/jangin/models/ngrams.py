@@ -75,6 +75,8 @@ def _normal(text: str, analyzer: Analyzer) -> str:
 
 def hash_ngrams(texts: Sequence[str], analyzer: Analyzer) -> tuple[NDArray[np.int64], Hashes]:
     """Every n-gram of every text: (row of the text, 64-bit hash), in text order; repeats are kept."""
+    if not texts:
+        return np.empty(0, np.int64), np.empty(0, np.uint64)
     padded = [_normal(text, analyzer) for text in texts]
     points = np.frombuffer(("\0".join(padded) + "\0").encode("utf-32-le", "surrogatepass"), np.uint32)
     codes = points.astype(np.uint64)

@@ -29,7 +29,7 @@ BODY_TIMEOUT_S = 30.0
 _JSON = (b"content-type", b"application/json")
 _EVENTS = (b"content-type", b"text/event-stream; charset=utf-8")
 _ID = re.compile(rb"[A-Za-z0-9._:/-]{1,128}")
-_LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]", "testserver")
+_LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
 Pairs = list[tuple[bytes, bytes]]
 
@@ -157,7 +157,7 @@ def _only_from_here(scope: Scope, behind_proxy: bool) -> None:
     """
     headers = dict(scope["headers"])
     client = scope.get("client")
-    local = bool(client) and (client[0] == "testclient" or ipaddress.ip_address(client[0]).is_loopback)
+    local = client is not None and ipaddress.ip_address(client[0]).is_loopback
     host = re.sub(r":\d+$", "", headers.get(b"host", b"").decode("latin-1"))
     if behind_proxy or not local or host not in _LOCAL_NAMES:
         message = "admin requests are answered on this machine's loopback address only, and not behind a proxy"

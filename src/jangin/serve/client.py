@@ -1,4 +1,4 @@
-"""The HTTP process's end of one engine: asks it, watches it, kills it when it hangs, starts it again when it is gone."""
+"""The HTTP process's end of one engine: asks it, ends it when it hangs, starts it again when it is gone."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ class EngineClient:
             self.process = _start(theirs)
         loop = asyncio.get_running_loop()
         connect = loop.create_connection if sys.platform == "win32" else loop.create_unix_connection
-        transport, self._channel = await connect(lambda: _Channel(self), sock=ours)  # type: ignore[operator]
+        transport, self._channel = await connect(lambda: _Channel(self), sock=ours)
         self._transport = Corked(transport)
         for handle, (folder, sha256) in list(self.held.items()):
             try:

@@ -20,7 +20,20 @@ from jangin.errors import BundleError, JanginError
 from jangin.models.base import Floats
 from jangin.models.specialist import Encoders, Specialist
 from jangin.predict import decide
-from jangin.serve.frames import Answers, Ask, Failed, Info, Load, Loaded, Order, Report, Unload, Unloaded, Unpacker, pack
+from jangin.serve.frames import (
+    Answers,
+    Ask,
+    Failed,
+    Info,
+    Load,
+    Loaded,
+    Order,
+    Report,
+    Unload,
+    Unloaded,
+    Unpacker,
+    pack,
+)
 
 BATCH_TEXTS = 64
 BATCH_CHARS = 200_000  # n-grams of long texts need memory in proportion
@@ -70,7 +83,8 @@ class Engine:
         return Unloaded(order.id)
 
     def next_batch(self) -> list[Ask]:
-        batch, texts, chars = [], 0, 0
+        batch: list[Ask] = []
+        texts = chars = 0
         while self.waiting:
             ask = self.waiting[0]
             texts += len(ask.texts)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import itertools
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -34,7 +32,7 @@ class Overloaded(RequestError):
 
 
 class Certificate(msgspec.Struct, frozen=True):
-    """What the server tells of a bundle's certificate. Nothing is verified here: `jangin certify --verify` does that."""
+    """What the server tells of a certificate. Nothing is verified here: `jangin certify --verify` does that."""
 
     id: str
     verdict: str | None
@@ -127,8 +125,13 @@ class Fleet:
                 return await entry.engine.ask(entry.handle, part)
 
         found = await asyncio.gather(*(one(part) for part in slices(texts)))
-        joined = (b"".join(parts) for parts in zip(*((f.probabilities, f.given, f.confidence) for f in found)))
-        return Answers(0, *joined, 0.0)
+        return Answers(
+            id=0,
+            probabilities=b"".join(part.probabilities for part in found),
+            given=b"".join(part.given for part in found),
+            confidence=b"".join(part.confidence for part in found),
+            text_s=0.0,
+        )
 
     def _admit(self, engine: EngineClient, texts: int, chars: int) -> None:
         wait_s = self._waiting_texts * engine.text_s
@@ -202,22 +205,24 @@ def read_key(folder: Path) -> tuple[str, str]:
     return head.name, head.encoder.sha256 if head.encoder else NO_ENCODER
 
 
+class _Identified(msgspec.Struct):
+    sha256: str
+
+
+class _Judged(msgspec.Struct):
+    verdict: str | None = None
+
+
+class _Certificate(msgspec.Struct):
+    id: str
+    specialist: _Identified
+    result: _Judged
+
+
 def read_certificate(folder: Path, sha256: str) -> Certificate | None:
     """The certificate beside a bundle; None without one, or when it was given to another specialist."""
     try:
-        content = (folder / "certificate.json").read_bytes()
-        found: Any = msgspec.json.decode(content)
+        found = msgspec.json.decode((folder / "certificate.json").read_bytes(), type=_Certificate)
     except (OSError, msgspec.DecodeError, RecursionError):
         return None
-    if not isinstance(found, dict) or sha256 not in _specialist(found):
-        return None
-    verdict = found.get("verdict")
-    identity = found.get("id")
-    if not isinstance(identity, str):
-        identity = hashlib.sha256(content).hexdigest()[:16]
-    return Certificate(identity, verdict if isinstance(verdict, str) else None)
-
-
-def _specialist(certificate: dict[str, Any]) -> tuple[Any, ...]:
-    named = certificate.get("specialist")
-    return tuple(named.values()) if isinstance(named, dict) else (named,)
+    return Certificate(found.id[:64], found.result.verdict) if found.specialist.sha256 == sha256 else None

@@ -37,7 +37,7 @@ def rows(entry: Entry, answers: Answers) -> Iterator[Row]:
         names = []
         while (at := given.find(1, at + 1, end)) >= 0:
             names.append(labels[at - begin])
-        yield Row(names, floats[begin:end].tolist(), confidence)
+        yield Row(names, floats[begin:end].tolist(), confidence)  # type: ignore[arg-type]  # floats, says the cast
 
 
 def ranked(entry: Entry, probabilities: list[float], top_k: int | None) -> dict[str, float]:
@@ -146,7 +146,7 @@ def chunks(completion: dict[str, Any], with_usage: bool) -> bytes:
     head["object"] = "chat.completion.chunk"
     if with_usage:
         head["usage"] = None
-    steps = (
+    steps: tuple[tuple[dict[str, Any], Any, str | None], ...] = (
         ({"role": "assistant", "content": "", "refusal": None}, None, None),
         ({"content": content}, choice["logprobs"], None),
         ({}, None, "stop"),

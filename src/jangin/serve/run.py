@@ -79,7 +79,9 @@ def _bind(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         listener.close()
         reason = getattr(error, "strerror", None) or str(error)
-        raise InputError(f"cannot listen on {host}:{port}: {reason}", "choose another --port (0: any free one)") from error
+        raise InputError(
+            f"cannot listen on {host}:{port}: {reason}", "choose another --port (0: any free one)"
+        ) from error
     return listener
 
 

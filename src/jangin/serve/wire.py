@@ -1,8 +1,9 @@
 """OpenAI's requests, read strictly: what is not implemented is refused in OpenAI's error shape, never ignored.
 
-Accepted because they cannot change a classifier's answer: temperature, top_p, seed, max_tokens and max_completion_tokens
-from 1 on, user, safety_identifier, prompt_cache_key, metadata; and, at the one value that asks for nothing, n = 1,
-presence_penalty = frequency_penalty = 0, store = false, response_format text. `null` is the same as leaving out.
+Accepted because they cannot change a classifier's answer: temperature, top_p, seed, max_tokens and
+max_completion_tokens from 1 on, user, safety_identifier, prompt_cache_key, metadata; and, at the one value that asks
+for nothing, n = 1, presence_penalty = frequency_penalty = 0, store = false, response_format text. `null` is the same
+as leaving out.
 """
 
 from __future__ import annotations

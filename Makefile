@@ -1,0 +1,44 @@
+# Two commands do everything on a fresh machine (python3, make and a package index): `make demo` and `make test`.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: demo test test-train check format docs size clean
+
+$(VENV)/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	touch $@
+
+demo: $(VENV)/ready  ## the main job on examples/support-tickets: check, train, certify, serve, ask, report
+	$(BIN)/python examples/support-tickets/demo.py
+
+test: $(VENV)/ready  ## all tests but the slow ones; pulls two small bases once
+	$(BIN)/python -m pytest
+
+$(VENV)/ready-train: $(VENV)/ready
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,train]'
+	touch $@
+
+test-train: $(VENV)/ready-train  ## the tests of fine-tuning (installs torch)
+	$(BIN)/python -m pytest tests/test_train_tuned.py
+
+check: $(VENV)/ready  ## format, lint, types, unit tests
+	$(BIN)/ruff format --check src tests bench examples
+	$(BIN)/ruff check src tests bench examples
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -m 'not weights and not docs'
+
+format: $(VENV)/ready
+	$(BIN)/ruff format src tests bench examples
+	$(BIN)/ruff check --fix src tests bench examples
+
+docs: $(VENV)/ready  ## docs/cli.md from --help
+	$(BIN)/python docs/generate.py
+
+size:  ## lines per module, to look at
+	@find src -name '*.py' | xargs wc -l | sort -n
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .mypy_cache

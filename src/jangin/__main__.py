@@ -1,0 +1,7 @@
+"""`python -m jangin` is `jangin`."""
+
+import sys
+
+from jangin.cli import main
+
+sys.exit(main())

@@ -1,0 +1,233 @@
+"""One function a verb: calls its module, prints a table or one JSON document, returns the exit status."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from jangin.errors import InputError
+
+
+def run(arguments: Namespace) -> int:
+    verb = {"eval": evaluate}.get(arguments.verb) or globals()[arguments.verb]
+    return verb(arguments)
+
+
+def init(arguments: Namespace) -> int:
+    from jangin.init import write_task
+
+    path = write_task(arguments.data, arguments.out)
+    _print(arguments, {"task": str(path)}, [f"wrote {path}", f"next: jangin check {path.parent}"])
+    return 0
+
+
+def check(arguments: Namespace) -> int:
+    from jangin.data.check import check as check_task
+    from jangin.data.findings import report_markdown
+    from jangin.data.mend import mend
+    from jangin.task import load_task
+
+    task, tell = load_task(arguments.task), _stages(arguments)
+    report = mend(task, arguments.fix, tell) if arguments.fix else check_task(task, tell)
+    _print(arguments, report, [report_markdown(report).rstrip()])
+    # A mended copy answers the errors, so `--fix` succeeds where a plain check would not.
+    return 0 if arguments.fix else report.exit_code
+
+
+def pull(arguments: Namespace) -> int:
+    from jangin.bases import pull as pulling
+
+    found = [file for base in arguments.base for file in pulling.pull(base, quiet=arguments.json)]
+    rows = [(each.base, each.file, f"{each.bytes / 1e6:.1f} MB", each.source, each.sha256[:12]) for each in found]
+    _print(arguments, found, _table(("base", "file", "size", "source", "sha256"), rows))
+    return 0
+
+
+def train(arguments: Namespace) -> int:
+    from jangin.train.climb import train as climb
+
+    climbed = climb(
+        arguments.task,
+        arguments.out,
+        budget_s=arguments.budget,
+        only=arguments.rungs.split(",") if arguments.rungs else None,
+        seed=arguments.seed,
+        best=arguments.best,
+        plan=arguments.plan,
+        quiet=arguments.json,
+        say=lambda line: print(line, file=sys.stderr, flush=True),
+    )
+    rows = [
+        (
+            each.rung,
+            each.status,
+            _score(each),
+            _number(each.chance, ".2f"),
+            _number(each.seconds, ".1f"),
+            each.why or "",
+        )
+        for each in climbed.rungs
+    ]
+    lines = _table(("rung", "status", "validation", "chance", "seconds", "why"), rows)
+    lines += [
+        "",
+        f"packed {climbed.rung} ({climbed.params:,} parameters) in {climbed.specialist}, {climbed.seconds:.0f} s",
+    ]
+    if climbed.passes is False:
+        chance = climbed.record["chance"]
+        lines.append(
+            f"no rung is likely enough to pass (best chance {chance:.2f}, 0.80 wanted): the test stays sealed. Give "
+            "more examples, a larger budget or a lower bar; `jangin certify` would spend a look"
+        )
+    document = {
+        "specialist": str(climbed.specialist),
+        "base": climbed.base,
+        "params": climbed.params,
+        "rung": climbed.rung,
+        "passes": climbed.passes,
+        "rungs": climbed.rungs,
+        "seconds": climbed.seconds,
+    }
+    _print(arguments, document, lines)
+    return 1 if climbed.passes is False else 0
+
+
+def evaluate(arguments: Namespace) -> int:
+    from jangin.evals.run import evaluate as score
+
+    found = score(arguments.specialist, arguments.on, arguments.metric)
+    limits = "no limits" if found["lower"] is None else f"{found['lower']:.4f} to {found['upper']:.4f}"
+    lines = [f"{found['metric']} {found['score']:.4f} ({limits} at {found['confidence']:.0%}), n = {found['n']:,}"]
+    for name, part in (found["scope"] or {}).items():
+        lines.append(f"{name.replace('_', ' ')} {_number(part['score'], '.4f')}, n = {part['n']:,}")
+    _print(arguments, found, lines)
+    return 0
+
+
+def certify(arguments: Namespace) -> int:
+    given = [each for each in (arguments.specialist, arguments.verify, arguments.rerun) if each is not None]
+    if len(given) != 1:
+        raise InputError(
+            f"{len(given)} of SPECIALIST, --verify FILE and --rerun FILE were given; 1 was expected",
+            "jangin certify SPECIALIST",
+        )
+    if arguments.specialist is None:
+        return _check_certificate(arguments)
+    from jangin.evals.certify import certify as judge
+
+    certificate = judge(
+        arguments.specialist,
+        arguments.task,
+        arguments.reference,
+        monthly_requests=arguments.monthly_requests,
+        usd_per_hour=arguments.usd_per_hour,
+        progress=_counted(arguments),
+    )
+    path = Path(arguments.specialist) / "certificate.html"
+    document = {**certificate.summary(), "certificate": str(path.with_suffix(".json"))}
+    _print(arguments, document, [certificate.sentence, f"read it: {path}"])
+    return 1 if certificate.result["verdict"] in ("inferior", "inconclusive") else 0
+
+
+def _check_certificate(arguments: Namespace) -> int:
+    from jangin.evals import certificate
+
+    if arguments.verify is not None:
+        found = certificate.verify(arguments.verify)
+    else:
+        found = certificate.rerun(arguments.rerun, arguments.task)
+    lines = ["valid" if found.valid else "NOT valid", *found.differs, found.did]
+    _print(arguments, found, lines)
+    return found.exit_code
+
+
+def predict(arguments: Namespace) -> int:
+    from jangin.predict import predict as answer
+
+    found = answer(
+        arguments.specialist,
+        arguments.data,
+        arguments.out,
+        probabilities=arguments.probabilities,
+        quiet=arguments.json,
+    )
+    if arguments.out is not None:
+        _print(arguments, found, [f"{found.rows:,} rows, {found.rows_per_s:,.0f} rows/s, in {arguments.out}"])
+    return 0
+
+
+def serve(arguments: Namespace) -> int:
+    from jangin.serve.run import serve as start
+
+    return start(
+        arguments.specialist,
+        arguments.host,
+        arguments.port,
+        behind_proxy=arguments.behind_proxy,
+        engine_timeout_s=arguments.engine_timeout,
+        max_waiting=arguments.max_waiting,
+        json_output=arguments.json,
+    )
+
+
+def report(arguments: Namespace) -> int:
+    from jangin.report import report as write
+
+    page = write(arguments.folder)
+    _print(arguments, {"page": str(page)}, [f"wrote {page}"])
+    return 0
+
+
+def _print(arguments: Namespace, document: Any, lines: Sequence[str]) -> None:
+    if arguments.json:
+        print(msgspec.json.encode(document).decode(), flush=True)
+    else:
+        print("\n".join(lines), flush=True)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Columns padded to their widest cell; empty trailing cells leave no spaces behind."""
+    table = [tuple(head), *rows]
+    widths = [max(len(row[column]) for row in table) for column in range(len(head))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in table]
+
+
+def _score(record: Any) -> str:
+    if record.score is None:
+        return ""
+    limits = "" if record.lower is None else f" [{record.lower:.3f}, {record.upper:.3f}]"
+    return f"{record.score:.3f}{limits}"
+
+
+def _number(value: float | None, form: str) -> str:
+    return "" if value is None else format(value, form)
+
+
+def _stages(arguments: Namespace) -> Any:
+    """Tells long work's stages on stderr."""
+    if arguments.json or not sys.stderr.isatty():
+        return None
+    return lambda stage: print(stage, file=sys.stderr, flush=True)
+
+
+def _counted(arguments: Namespace) -> Any:
+    """A progress bar for each stage that certification names."""
+    if arguments.json or not sys.stderr.isatty():
+        return None
+    from tqdm import tqdm
+
+    bars: dict[str, Any] = {}
+
+    def tell(stage: str, done: int, total: int) -> None:
+        bar = bars.setdefault(stage, tqdm(total=total, desc=stage, leave=False))
+        bar.n = done
+        bar.refresh()
+        if done >= total:
+            bar.close()
+
+    return tell

@@ -1,0 +1,50 @@
+"""A running application for contract tests: the real routes and a real engine process, without a network in between."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from jangin.serve.app import create
+from jangin.serve.fleet import Fleet
+
+LOCAL = "http://127.0.0.1"
+
+
+@contextlib.asynccontextmanager
+async def application(folders: Sequence[Path], **options: Any) -> AsyncIterator[tuple[httpx.AsyncClient, Fleet]]:
+    """A client of the application and its fleet."""
+    behind_proxy = options.pop("behind_proxy", False)
+    fleet = Fleet(**options)
+    try:
+        for folder in folders:
+            await fleet.load(folder)
+        transport = httpx.ASGITransport(create(fleet, behind_proxy))  # type: ignore[arg-type]
+        async with httpx.AsyncClient(transport=transport, base_url=LOCAL, timeout=60) as client:
+            yield client, fleet
+    finally:
+        await fleet.stop()
+
+
+def drive(
+    folders: Sequence[Path], work: Callable[[httpx.AsyncClient, Fleet], Coroutine[Any, Any, None]], **options: Any
+) -> None:
+    """Runs `work` against an application of its own."""
+
+    async def run() -> None:
+        async with application(folders, **options) as (client, fleet):
+            await work(client, fleet)
+
+    asyncio.run(run())
+
+
+async def eventually(holds: Callable[[], bool], within_s: float = 20.0) -> None:
+    """Waits for a state that another process brings about."""
+    async with asyncio.timeout(within_s):
+        while not holds():
+            await asyncio.sleep(0.02)
