@@ -65,7 +65,7 @@ def _write(
         labels=LABELS,
         rung="ngrams" if spec is None else "encoder",
         params=int(head.ngram_weight.size + head.encoder_weight.size + head.bias.size),
-        rule=rule or Rule(tag_thresholds=[0.5] * len(LABELS) if kind == "tag" else []),
+        rule=rule or Rule(tag_thresholds=[0.6] * len(LABELS) if kind == "tag" else []),
         encoder=spec,
         calibration={},
         task={"name": name, "description": "What a shop's customer wants."},

@@ -57,7 +57,7 @@ def test_the_certificate_holds_what_the_command_line_promises(desk):
     summary = certify(desk, today=TODAY).summary()
     promised = {
         *("verdict", "metric", "score", "reference", "reference_score"),
-        *("difference", "lower", "upper", "n", "paired", "looks"),
+        *("difference", "lower", "upper", "n", "paired", "looks", "certificate"),
     }
     assert promised <= summary.keys()
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from datetime import date
 from pathlib import Path
 
@@ -167,17 +170,16 @@ def test_a_second_claim_pays_for_the_first(desk):
     assert any("look 2 tests at a one-sided level of 0.0125" in said for said in second.not_said)
 
 
-def test_a_crash_after_registering_leaves_the_look_spent_but_the_claim_repeatable(desk, monkeypatch):
-    from jangin.evals import certify as verb
-
-    def crash(*args: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(verb, "_answers", crash)
-        with pytest.raises(KeyboardInterrupt):
-            certify(desk, today=TODAY)
+def test_kill_9_after_registering_leaves_the_look_spent_but_the_claim_repeatable(desk):
+    script = (
+        "import os, signal, sys; from jangin.evals import certify as verb; "
+        "verb._answers = lambda *rest: os.kill(os.getpid(), signal.SIGKILL); verb.certify(sys.argv[1])"
+    )
+    killed = subprocess.run([sys.executable, "-c", script, str(desk)], check=False)
+    assert killed.returncode == -signal.SIGKILL
     assert not (desk / "certificate.json").exists()
+    book = json.loads((desk.parent / ".jangin" / "register.json").read_text("utf-8"))
+    assert [look["outcome"] for looks in book["looks"].values() for look in looks] == [None]
     found = certify(desk, today=TODAY)
     assert (found.look["number"], found.looks) == (1, 1)
 

@@ -307,6 +307,13 @@ def test_a_test_too_small_for_its_margin_is_reported(tmp_path):
     assert found(check(enough), "small_test") == []
 
 
+def test_the_size_of_a_test_is_counted_in_units(tmp_path):
+    test = [{**row, "customer": f"c{n // 4}"} for n, row in enumerate(rows(40, start=5_000))]
+    report = check(task_in(tmp_path, "unit: customer\nbar: {reference: a/b, margin: 0.05}", test=test))
+    message = "a test of 10 units can prove no margin below 0.2775; the bar asks for 0.05"
+    assert text(the(report, "small_test")) == ("warning", message, "use at least 73 test units, or a wider margin")
+
+
 def test_five_thousand_labels_work_and_are_reported(tmp_path):
     train = [{"input": f"{n:x} number {n * 7919} of {n * n}", "output": f"label-{n % 5_000}"} for n in range(10_000)]
     report = check(task_in(tmp_path, train=train))

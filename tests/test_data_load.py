@@ -86,18 +86,18 @@ def test_rows_that_share_a_unit_with_the_test_are_dropped(tmp_path):
 
 def test_sizes_follow_the_number_of_rows():
     assert [held_out_rows(n) for n in (50, 999, 1_000, 5_000, 100_000)] == [5, 100, 200, 500, 2_000]
-    assert [calibration_rows(n) for n in (1_999, 2_000, 8_000)] == [0, 200, 800]
+    assert [calibration_rows(n) for n in (19_999, 20_000, 80_000)] == [0, 2_000, 2_000]
     assert [rows_for_test(n) for n in (100, 10_000, 1_000_000)] == [20, 2_000, 5_000]
 
 
 def test_missing_splits_come_from_train_stratified_by_label(tmp_path):
-    splits = load_splits(task_in(tmp_path, train=named(3_000, labels=30)))
-    assert [len(splits.train), len(splits.validation), len(splits.calibration)] == [2_400, 300, 300]
+    splits = load_splits(task_in(tmp_path, train=named(22_000, labels=30), test=rows(20, start=90_000)))
+    assert [len(splits.train), len(splits.validation), len(splits.calibration)] == [18_000, 2_000, 2_000]
     for part in (splits.validation, splits.calibration):
         counts = Counter(example.output for example in part)
         assert len(counts) == 30
         assert max(counts.values()) - min(counts.values()) <= 2
-    assert len(set(ids(splits.train + splits.validation + splits.calibration))) == 3_000
+    assert len(set(ids(splits.train + splits.validation + splits.calibration))) == 22_000
 
 
 def test_named_validation_and_calibration_are_left_as_they_are(tmp_path):
@@ -109,7 +109,7 @@ def test_named_validation_and_calibration_are_left_as_they_are(tmp_path):
 def test_a_single_file_gives_a_test_too(tmp_path):
     splits = load_splits(single_file(tmp_path, rows(3_000, labels=3)))
     assert len(splits.test) == 600
-    assert [len(splits.train), len(splits.validation), len(splits.calibration)] == [1_920, 240, 240]
+    assert [len(splits.train), len(splits.validation), len(splits.calibration)] == [2_160, 240, 0]
     assert set(ids(splits.test)) & set(ids(splits.train)) == set()
     assert splits.test[0].id.startswith("row-")
 

@@ -230,8 +230,8 @@ def test_an_input_that_cannot_be_answered_is_refused(served: Served, given: obje
         ({"stream_options": {}}, "'stream_options' needs 'stream': true", "stream_options"),
         (
             {"messages": [{"role": "user", "content": "x", "name": "Kim"}]},
-            "parameter 'messages[...].name' is not implemented",
-            "messages[...].name",
+            "parameter 'messages[0].name' is not implemented",
+            "messages[0].name",
         ),
         ({"messages": []}, "'messages' is empty", "messages"),
     ],

@@ -22,6 +22,7 @@ from jangin.types import Kind
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+HEAD = "head.safetensors"
 
 
 class EncoderSpec(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -38,7 +39,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything that decides an answer, and where it came from.
 
     params: weights of base and head together. task: {name, hash, description, metric}.
-    lineage: {base: {id, sha256, license}, data: {file: sha256}, tools: {package: version}, seed}.
+    lineage: {base: {id, sha256, license}, data: {split: sha256 of its rows by id}, tools: {package: version}, seed}.
     files: name -> sha256, the manifest itself excepted.
     """
 
@@ -77,7 +78,23 @@ def read_manifest(folder: Path) -> Manifest:
     for name in manifest.files:
         if Path(name).name != name:
             raise BundleError(f"{path}: file name '{name}' leaves the bundle", "do not use this bundle")
+    _refuse_unnamed(path, manifest)
     return manifest
+
+
+def _refuse_unnamed(path: Path, manifest: Manifest) -> None:
+    """What decides answers must be among the hashed files, or the identity would not bind it."""
+    spec = manifest.encoder
+    own = [] if spec is None else [name for name in (spec.file, spec.tokenizer) if name is not None]
+    for name in [HEAD, *own]:
+        if name not in manifest.files:
+            raise BundleError(f"{path}: 'files' has no hash of '{name}'", "copy the bundle again, or train again")
+    if spec is not None and spec.file is not None and manifest.files[spec.file] != spec.sha256:
+        raise BundleError(
+            f"{path}: 'encoder' says that {spec.file} is {spec.sha256[:12]}, 'files' says "
+            f"{manifest.files[spec.file][:12]}",
+            "copy the bundle again, or train again",
+        )
 
 
 def verify(folder: Path) -> Manifest:

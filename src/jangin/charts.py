@@ -202,5 +202,5 @@ def _clip(text: str, most: int) -> str:
 
 
 def _svg(parts: Sequence[str], told: str, width: float = WIDTH, height: float = HEIGHT) -> str:
-    box = f'viewBox="0 0 {width:g} {height:g}" style="max-width:{width:g}px"'
+    box = f'viewBox="0 0 {width:g} {height:g}" style="min-width:{0.6 * width:g}px;max-width:{width:g}px"'
     return f'<svg {box} role="img" aria-label="{escape(told)}">{"".join(parts)}</svg>'

@@ -55,7 +55,7 @@ def train(arguments: Namespace) -> int:
         arguments.task,
         arguments.out,
         budget_s=arguments.budget,
-        only=arguments.rungs.split(",") if arguments.rungs else None,
+        only=[name.strip() for name in arguments.rungs.split(",")] if arguments.rungs else None,
         seed=arguments.seed,
         best=arguments.best,
         plan=arguments.plan,
@@ -149,6 +149,8 @@ def _check_certificate(arguments: Namespace) -> int:
 def predict(arguments: Namespace) -> int:
     from jangin.predict import predict as answer
 
+    if arguments.json and arguments.out is None:
+        raise InputError("--json prints its document on stdout, where the answers would go too", "add -o OUT")
     found = answer(
         arguments.specialist,
         arguments.data,

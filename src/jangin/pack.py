@@ -12,7 +12,7 @@ import numpy as np
 
 from jangin import bundle
 from jangin.bases import catalogue
-from jangin.errors import BundleError
+from jangin.errors import BundleError, EngineError
 from jangin.files import hash_file, storage_error, write_atomic
 from jangin.models import linear
 from jangin.models.base import Floats, sigmoid, softmax
@@ -24,6 +24,7 @@ from jangin.train.workshop import Workshop
 # More different answers than this, trainer to bundle to HTTP, and the bundle is not released.
 DISAGREEMENT = 0.005
 PARITY_ROWS = 500
+REQUEST_BYTES = 2_000_000
 _TOOLS = ("jangin", "numpy", "onnxruntime", "scikit-learn", "scipy", "tokenizers")
 
 
@@ -50,7 +51,7 @@ def pack(shop: Workshop, rung: str, attempt: Attempt, judged: Judged, out: Path)
 def _write_bundle(
     shop: Workshop, rung: str, attempt: Attempt, judged: Judged, head: linear.LinearHead, folder: Path
 ) -> None:
-    linear.save(folder / "head.safetensors", head)
+    linear.save(folder / bundle.HEAD, head)
     if attempt.encoder is not None:
         own = attempt.encoder.files
         assert own.tokenizer is not None
@@ -88,15 +89,13 @@ def _encoder_spec(shop: Workshop, attempt: Attempt) -> bundle.EncoderSpec | None
 
 
 def _lineage(shop: Workshop, attempt: Attempt) -> dict[str, Any]:
-    from jangin.data.load import split_hashes
-
     base = None
     if attempt.base is not None:
         known = catalogue.get(attempt.base)
         base = {"id": known.id, "sha256": known.files[0].sha256, "license": known.license, "notice": known.notice}
     return {
         "base": base,
-        "data": split_hashes(shop.task),
+        "data": shop.hashes,
         "rows": {"train": len(shop.train), "validation": len(shop.validation), "calibration": len(shop.calibration)},
         "fitted_on": attempt.fitted_on,
         "tools": {name: importlib.metadata.version(name) for name in _TOOLS},
@@ -145,14 +144,33 @@ def _ask(url: str, specialist: Specialist, inputs: list[Any]) -> Floats:
 
     found = np.zeros((len(inputs), len(specialist.labels)), np.float32)
     index = {label: number for number, label in enumerate(specialist.labels)}
-    for at in range(0, len(inputs), 100):
-        body = json.dumps({"model": specialist.name, "input": inputs[at : at + 100]}).encode()
+    for rows in _requests(inputs):
+        asked = {"model": specialist.name, "input": [inputs[row] for row in rows]}
+        body = json.dumps(asked, ensure_ascii=False).encode()
         request = urllib.request.Request(f"{url}/v1/classify", body, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=120) as response:
-            for row in json.load(response)["data"]:
-                for label, probability in row["probabilities"].items():
-                    found[at + row["index"], index[label]] = probability
+        try:
+            with urllib.request.urlopen(request, timeout=120) as response:
+                answer = json.load(response)
+        except OSError as error:  # also every HTTP status that is not a success
+            raise EngineError(f"the parity check got no answer from the server: {error}", "run it again") from error
+        for row in answer["data"]:
+            for label, probability in row["probabilities"].items():
+                found[rows[row["index"]], index[label]] = probability
     return found
+
+
+def _requests(inputs: list[Any]) -> list[list[int]]:
+    """Row numbers of each request: as many as the server takes in one body, a hundred at most."""
+    batches: list[list[int]] = [[]]
+    size = 0
+    for row, value in enumerate(inputs):
+        room = len(msgspec.json.encode(value))
+        if len(batches[-1]) == 100 or (batches[-1] and size + room > REQUEST_BYTES):
+            batches.append([])
+            size = 0
+        batches[-1].append(row)
+        size += room
+    return batches
 
 
 def _swap(building: Path, out: Path) -> None:

@@ -14,7 +14,7 @@ STYLE = """
 *{box-sizing:border-box}
 body{margin:0;background:var(--bg);color:var(--text);font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,
 "Noto Sans","Noto Sans KR","Noto Sans CJK KR","Apple SD Gothic Neo","Malgun Gothic",sans-serif;overflow-wrap:anywhere}
-main{max-width:60rem;margin:0 auto;padding:2rem 1.25rem 4rem}
+main{max-width:66rem;margin:0 auto;padding:2rem 1.25rem 4rem}
 h1{font-size:1.6rem;line-height:1.25;margin:.2rem 0 .6rem}h2{font-size:1.15rem;margin:2.2rem 0 .6rem}
 h3{font-size:1rem;margin:1.4rem 0 .4rem}p{margin:.4rem 0}.soft,figcaption,.how{color:var(--soft);font-size:.9rem}
 .lead{font-size:1.15rem;line-height:1.5}.verdict{display:inline-block;padding:.15rem .7rem;border-radius:1rem;
@@ -25,19 +25,24 @@ border:1.5px solid currentColor;font-weight:600;font-size:.95rem}
 .scroll{overflow-x:auto;margin:.6rem 0}table{border-collapse:collapse;width:100%;font-size:.93rem}
 th,td{text-align:left;vertical-align:top;padding:.35rem .7rem .35rem 0;border-bottom:1px solid var(--line)}
 th{font-weight:600;color:var(--soft);font-size:.85rem}td.num,th.num{text-align:right;font-variant-numeric:tabular-nums;
-white-space:nowrap;padding-left:.7rem}tr.chosen td{font-weight:600}td{word-break:keep-all}
-.facts td:first-child{width:13rem}.facts td:nth-child(2){width:14rem}
+white-space:nowrap;padding-left:.7rem}tr.chosen td{font-weight:600}td{word-break:keep-all;overflow-wrap:break-word}
+td:first-child{min-width:8rem}td:last-child:not(.num){min-width:9rem}
+.facts{table-layout:fixed}.facts td:first-child{width:24%}.facts td:nth-child(2){width:30%}
 code{font:.85em ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;word-break:break-all}
 pre{background:var(--card);border:1px solid var(--line);border-radius:.4rem;padding:.6rem .8rem;white-space:pre-wrap}
-figure{margin:1rem 0}svg{display:block;width:100%;height:auto;max-width:46rem}svg text{fill:var(--text);font-size:13px}
+figure{margin:1rem 0;overflow-x:auto}svg{display:block;width:100%;height:auto}
+svg text{fill:var(--text);font-size:13px;
+paint-order:stroke;stroke:var(--bg);stroke-width:3px}
 svg .soft{fill:var(--soft);font-size:12px}svg .axis{stroke:var(--line)}
 svg .mark{stroke:var(--accent);fill:var(--accent)}
 svg .bar{stroke:var(--warn);stroke-dasharray:5 4;fill:none}svg text.warn{fill:var(--warn)}svg .zero{stroke:var(--soft)}
 details{margin:.6rem 0}summary{cursor:pointer;color:var(--accent)}a{color:var(--accent)}
 nav ul{columns:2 18rem}hr{border:0;border-top:1px solid var(--line);margin:3rem 0}
+@media (max-width:40rem){.facts td{display:block;border:0;padding:.1rem 0}.facts tr{display:block;padding:.4rem 0;
+border-bottom:1px solid var(--line)}.facts td:first-child{color:var(--soft)}}
 @media print{:root{color-scheme:light;--bg:#fff;--card:#fff;--text:#000;--soft:#444;--line:#bbb;--accent:#0b5fb0;
 --good:#1a7f37;--bad:#b3261e;--warn:#8a5a00}body{font-size:11pt}main{max-width:none;padding:0}
-.card,figure,tr{break-inside:avoid}h2,h3{break-after:avoid}.scroll{overflow:visible}}
+.card,figure,tr{break-inside:avoid}h2,h3{break-after:avoid}.scroll,figure{overflow:visible}}
 """
 
 

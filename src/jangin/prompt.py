@@ -8,7 +8,7 @@ from jangin.types import Input
 
 # Control characters that carry no meaning in a message; tab, newline and carriage return stay.
 _CONTROL = dict.fromkeys((*range(9), 11, 12, *range(14, 32), *range(127, 160)), " ")
-_CONTROL |= {0x2028: "\n", 0x2029: "\n"}
+_CONTROL |= {0x2028: "\n", 0x2029: "\n", 0xFEFF: ""}
 
 
 def render(value: Input) -> str:
@@ -23,4 +23,5 @@ def render(value: Input) -> str:
         text = value[0].get("content") or ""
     else:
         text = "\n".join(f"{turn.get('role', 'user')}: {turn.get('content') or ''}" for turn in value)
-    return unicodedata.normalize("NFC", text).translate(_CONTROL).strip()
+    # In this order, as the data was cleaned: an invisible character may stand between a letter and its accent.
+    return unicodedata.normalize("NFC", text.translate(_CONTROL)).strip()

@@ -13,14 +13,15 @@ from jangin import charts
 from jangin.bundle import MANIFEST, Manifest, read_manifest
 from jangin.errors import BundleError, CertificateError, InputError
 from jangin.evals.certificate import CERTIFICATE, Certificate, read, read_answers, verify
+from jangin.evals.record import RECORD
 from jangin.evals.references import published
 from jangin.evals.render import TONE
-from jangin.evals.wording import METRIC_NAMES
+from jangin.evals.wording import METRIC_NAMES, parity_words
 from jangin.files import write_atomic
 from jangin.page import number, page, small, table
 from jangin.types import RungRecord
 
-RECORD, PAGE = "record.json", "report.html"
+PAGE = "report.html"
 
 
 class Found(msgspec.Struct):
@@ -137,35 +138,23 @@ def _certificate(root: Path, found: Found) -> str:
 def _tried(found: Found) -> str:
     if not found.rungs:
         return "<h3>What was tried</h3><p class=soft>No record of the climb.</p>"
-    headers = [
-        "rung",
-        "weights",
-        "status",
-        "validation score",
-        "limits",
-        "chance",
-        "seconds",
-        "Wh",
-        "USD per 1,000",
-        "why",
-    ]
+    headers = ["rung", "weights", "score on validation", "chance", "seconds", "Wh", "USD per 1,000", "status"]
     rows = [
         [
             rung.rung + (f" ({rung.base})" if rung.base else ""),
             f"{rung.params:,}",
-            rung.status,
-            number(rung.score),
-            "–" if rung.lower is None or rung.upper is None else f"{rung.lower:.3f} to {rung.upper:.3f}",
+            number(rung.score)
+            + ("" if rung.lower is None or rung.upper is None else f" ({rung.lower:.3f} to {rung.upper:.3f})"),
             "–" if rung.chance is None else f"{rung.chance:.2f}",
             "–" if rung.seconds is None else f"{rung.seconds:.1f}",
             "–" if rung.energy_wh is None else small(rung.energy_wh),
             "–" if rung.cost_per_1k_usd is None else small(rung.cost_per_1k_usd),
-            rung.why or "",
+            rung.status + (f": {rung.why}" if rung.why else ""),
         ]
         for rung in found.rungs
     ]
     return (
-        f"<h3>What was tried</h3>{table(headers, rows, numeric=(1, 3, 4, 5, 6, 7, 8), chosen=found.chosen)}"
+        f"<h3>What was tried</h3>{table(headers, rows, numeric=(1, 2, 3, 4, 5, 6), chosen=found.chosen)}"
         f"<p class=soft>{escape(_spent(found.record))}</p>"
     )
 
@@ -173,19 +162,16 @@ def _tried(found: Found) -> str:
 def _spent(record: dict[str, Any]) -> str:
     """Seed, budget, seconds and energy of the climb in one line."""
     parts = [
-        f"{name} {record[key]}{unit}"
+        f"{name} {record[key]:g}{unit}"
         for key, name, unit in (("seed", "seed", ""), ("budget_s", "budget", " s"))
-        if record.get(key) is not None
+        if isinstance(record.get(key), int | float)
     ]
     if record.get("seconds") is not None:
         parts.append(f"{record['seconds']:.1f} s in all")
     if record.get("energy_wh") is not None:
         parts.append(f"{small(record['energy_wh'])} Wh ({record.get('energy_method', 'method not recorded')})")
-    if parity := record.get("parity"):
-        shown = (
-            ", ".join(f"{key} {value}" for key, value in parity.items()) if isinstance(parity, dict) else str(parity)
-        )
-        parts.append(f"parity: {shown}")
+    if isinstance(parity := record.get("parity"), dict):
+        parts.append(f"parity: {parity_words(parity)}")
     return "; ".join(parts)
 
 

@@ -57,7 +57,7 @@ def make_report(task: Task, examined: Examined, seconds: float) -> CheckReport:
         duplicates=examined.duplicates,
         conflicts=examined.conflicts,
         languages=contents.languages(train),
-        smallest_margin=_smallest_margin(task, len(examined.splits.get("test", ()))),
+        smallest_margin=_smallest_margin(task, _test_units(examined)),
         findings=sorted(examined.findings, key=lambda finding: finding.severity),
         seconds=round(seconds, 2),
     )
@@ -81,7 +81,7 @@ def examine(task: Task, progress: Progress | None = None) -> Examined:
     look_for_near_duplicates(examined, keys)
     tell("looking for personal data")
     examined.findings += contents.pii_findings(examined.without_leaks("train"))
-    examined.findings += _test_size(task, len(examined.splits.get("test", ())))
+    examined.findings += _test_size(task, _test_units(examined))
     return examined
 
 
@@ -164,6 +164,11 @@ def _strange_labels(split: str, examples: list[Example], known: set[str]) -> Ite
         )
 
 
+def _test_units(examined: Examined) -> int:
+    """Independent draws in the test: rows, or units where the task names them."""
+    return len({example.unit or (example.id,) for example in examined.splits.get("test", ())})
+
+
 def _smallest_margin(task: Task, count: int) -> float | None:
     from jangin.evals.planning import alpha_at, smallest_margin
 
@@ -177,9 +182,10 @@ def _test_size(task: Task, count: int) -> Iterator[Finding]:
         return
     asked = task.bar.margin
     z_squared = margin / (1 - margin) * count
+    what = "unit" if task.unit_column else "row"
     yield Finding(
         "small_test",
         "warning",
-        f"a test of {plural(count, 'row')} can prove no margin below {margin:.4f}; the bar asks for {asked:g}",
-        f"use at least {math.ceil(z_squared * (1 - asked) / asked):,} test rows, or a wider margin",
+        f"a test of {plural(count, what)} can prove no margin below {margin:.4f}; the bar asks for {asked:g}",
+        f"use at least {math.ceil(z_squared * (1 - asked) / asked):,} test {what}s, or a wider margin",
     )

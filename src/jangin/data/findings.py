@@ -54,7 +54,7 @@ class CheckReport(msgspec.Struct, frozen=True):
     """The whole of `check`. `rows`: readable rows per split as found; `classes`: label -> rows of leak-free train.
 
     `languages`: share of train's rows by script. `smallest_margin`: what the test can prove at its first look when
-    the models never differ; None without test rows.
+    the models never differ, by its rows or units; None without them.
     """
 
     task: str

@@ -26,8 +26,8 @@ def held_out_rows(count: int) -> int:
 
 
 def calibration_rows(count: int) -> int:
-    """Below 2,000 rows of train, calibration comes from out-of-fold predictions instead."""
-    return held_out_rows(count) if count >= 2_000 else 0
+    """Below 20,000 rows of train, calibration comes from out-of-fold predictions instead: every row then trains."""
+    return held_out_rows(count) if count >= 20_000 else 0
 
 
 def divide(examples: Sequence[Example], sizes: Sequence[int], seed: int) -> list[list[Example]]:

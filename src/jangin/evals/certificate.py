@@ -13,7 +13,7 @@ from jangin import bundle
 from jangin.errors import BundleError, CertificateError
 from jangin.evals.arithmetic import Answer, arithmetic
 from jangin.evals.register import Claim
-from jangin.files import hash_file, hash_json, write_atomic
+from jangin.files import hash_file, hash_json
 from jangin.meter import Figure
 from jangin.prices import BreakEven
 from jangin.types import Kind
@@ -114,7 +114,7 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         """What `certify --json` prints: the figures that decide, by the names of the command line's documentation."""
         found = {name: self.result[name] for name in _SUMMARY}
         reference = self.reference["id"] if self.reference else None
-        return {**found, "reference": reference, "looks": self.looks, "id": self.id, "sentence": self.sentence}
+        return {**found, "reference": reference, "looks": self.looks, "certificate": self.id, "sentence": self.sentence}
 
 
 class Check(msgspec.Struct, frozen=True):
@@ -135,18 +135,9 @@ def identified(certificate: Certificate) -> Certificate:
     return msgspec.structs.replace(as_read, id=_id(as_read))
 
 
-def write(certificate: Certificate, answers: Sequence[Answer], folder: Path) -> Path:
-    """certificate.json, .md, .html and answers.jsonl, the JSON last: it is the one that others read."""
-    from jangin.evals import render
-
-    folder = Path(folder)
-    write_atomic(folder / ANSWERS, answers_file(answers))
-    write_atomic(folder / "certificate.md", render.markdown(certificate))
-    write_atomic(folder / "certificate.html", render.html(certificate, answers))
-    path = folder / CERTIFICATE
-    plain = msgspec.to_builtins(certificate)
-    write_atomic(path, json.dumps(plain, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-    return path
+def to_json(certificate: Certificate) -> str:
+    """The file's content, indented for readers."""
+    return json.dumps(msgspec.to_builtins(certificate), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def answers_file(answers: Sequence[Answer]) -> bytes:
@@ -213,7 +204,8 @@ def rerun(file: Path, task_path: Path | str | None = None) -> Check:
     Raises: CertificateError, BundleError, TaskError, DataError.
     """
     from jangin.data.load import load_splits, split_hashes
-    from jangin.evals.certify import predictions, task_of
+    from jangin.evals.predicting import predictions
+    from jangin.evals.record import task_of
     from jangin.models.specialist import load
 
     certificate = read(file)

@@ -3,47 +3,33 @@
 from __future__ import annotations
 
 import hashlib
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from jangin import bundle
 from jangin.errors import BundleError, CertificateError, InputError
-from jangin.evals import costs, provenance, wording
+from jangin.evals import costs, provenance, render, wording
 from jangin.evals.arithmetic import Answer, arithmetic, columns
 from jangin.evals.calibration import calibration_of
-from jangin.evals.certificate import (
-    CERTIFICATE,
-    Certificate,
-    Speed,
-    answers_file,
-    identified,
-    read,
-    verify,
-    write,
-)
+from jangin.evals.certificate import ANSWERS, CERTIFICATE, Certificate, answers_file, identified, read, to_json, verify
+from jangin.evals.predicting import Predicted, Progress, predict_and_measure
+from jangin.evals.record import read_record, task_of
 from jangin.evals.references import Matched, Reference, match
 from jangin.evals.references import load as load_reference
 from jangin.evals.register import Claim, Look, Register
-from jangin.files import hash_json
-from jangin.meter import Figure, Meter
-from jangin.models.base import Floats, Output
+from jangin.files import hash_json, write_atomic
+from jangin.meter import Figure
+from jangin.models.base import Floats
 from jangin.models.specialist import Specialist
-from jangin.task import Task, load_task
-from jangin.types import Example, Input
+from jangin.task import Bar, Task
+from jangin.types import Example
 
-BATCH, SINGLE_REQUESTS = 64, 200
 VALID_DAYS = 180
-RECORD = "record.json"
 _OUTCOME = ("verdict", "score", "reference_score", "difference", "lower", "upper", "n")
-
-Progress = Callable[[str, int, int], None]
-"""Told (stage, done, total)."""
 
 
 def certify(
@@ -68,7 +54,7 @@ def certify(
     """
     from jangin.data.load import load_splits, split_hashes
 
-    folder, tell = Path(specialist_folder), progress or (lambda stage, done, total: None)
+    folder = Path(specialist_folder)
     today = today or date.today()
     if monthly_requests is not None and monthly_requests < 1:
         raise InputError(f"monthly requests are {monthly_requests}; expected a count of at least 1", "use 100000, say")
@@ -86,10 +72,10 @@ def certify(
     look = register.open(claim, str(today))
     if look.outcome and (stored := _stored(folder, look, monthly_requests, usd_per_hour)):
         return stored
-    speed, probabilities, given, meter = _measure(specialist, [example.input for example in sealed], tell)
+    predicted = predict_and_measure(specialist, [example.input for example in sealed], progress)
     opened = load_splits(task, open_test_outputs=True).test
-    answers = _answers(specialist, opened, probabilities, given, matched, task.metric)
-    record = _record(folder)
+    answers = _answers(specialist, opened, predicted, matched, task.metric)
+    record = read_record(folder)
     said = {
         **_verdict(task, specialist, against, claim, look, answers),
         **_origins(task, specialist, against, hashes, answers),
@@ -97,41 +83,27 @@ def certify(
         "renew_by": str(today + timedelta(days=VALID_DAYS)),
         "look": _look(look, register),
         "looks": len(register.looks()),
-        "calibration": _calibration(specialist, answers, probabilities),
-        "speed": speed,
-        "cost": costs.cost(against, sealed, specialist, speed, record, monthly_requests, usd_per_hour, today),
-        "energy": costs.energy(meter, len(sealed), record),
+        "calibration": _calibration(specialist, answers, predicted.probabilities),
+        "speed": predicted.speed,
+        "cost": costs.cost(against, sealed, specialist, predicted.speed, record, monthly_requests, usd_per_hour, today),
+        "energy": costs.energy(predicted.meter, len(sealed), record),
         "leaks": _leaks(task),
         "parity": record.get("parity"),
     }
     certificate = identified(Certificate(**said))
-    write(certificate, answers, folder)
+    _write(certificate, answers, folder)
     if not look.outcome:
         outcome = {"certificate": certificate.id, **{name: certificate.result[name] for name in _OUTCOME}}
         register.close(look, outcome)
     return certificate
 
 
-def task_of(folder: Path, task_path: Path | str | None) -> Task:
-    """The task given, or the one that the climb's record names. Raises: BundleError, TaskError."""
-    if task_path is None:
-        task_path = _record(folder).get("task_path")
-    if not task_path:
-        raise BundleError(f"{folder}: {RECORD} names no task", "name it: jangin certify SPECIALIST --task TASK")
-    return load_task(task_path)
-
-
-def predictions(
-    specialist: Specialist, inputs: Sequence[Input], progress: Progress | None = None
-) -> tuple[Floats, list[Output]]:
-    """Probabilities, shape (n, labels), and answers, in batches as the server would make them."""
-    parts = []
-    for at in range(0, len(inputs), BATCH):
-        parts.append(specialist.probabilities(inputs[at : at + BATCH]))
-        if progress:
-            progress("predicting the test", min(at + BATCH, len(inputs)), len(inputs))
-    probabilities = np.concatenate(parts)
-    return probabilities, specialist.rule.decide(specialist.kind, specialist.labels, probabilities)
+def _write(certificate: Certificate, answers: Sequence[Answer], folder: Path) -> None:
+    """The JSON last: it is the one that others read."""
+    write_atomic(folder / ANSWERS, answers_file(answers))
+    write_atomic(folder / "certificate.md", render.markdown(certificate))
+    write_atomic(folder / "certificate.html", render.html(certificate, answers))
+    write_atomic(folder / CERTIFICATE, to_json(certificate))
 
 
 def _same_task(manifest: bundle.Manifest, task: Task) -> None:
@@ -150,8 +122,6 @@ def _reference(task: Task, named: str | None) -> Reference | None:
 
 def _claim(specialist: str, task: Task, reference: Reference | None) -> Claim:
     """The bar; a reference named on the command line, for a task without a bar, is met with the default margin."""
-    from jangin.task import Bar
-
     bar = task.bar or Bar()
     return Claim(
         specialist=specialist,
@@ -175,38 +145,16 @@ def _stored(folder: Path, look: Look, monthly_requests: int | None, usd_per_hour
     return stored if stored.claim == look.claim and stored.look["number"] == look.k and verify(path).valid else None
 
 
-def _measure(
-    specialist: Specialist, inputs: list[Input], progress: Progress
-) -> tuple[Speed, Floats, list[Output], Meter]:
-    """Single requests first, then the whole test in batches."""
-    step = max(1, len(inputs) // SINGLE_REQUESTS)
-    sample = inputs[::step][:SINGLE_REQUESTS]
-    specialist.probabilities(sample[:8])  # the first calls page the weights in
-    taken = []
-    for one in sample:
-        start = time.perf_counter()
-        specialist.probabilities([one])
-        taken.append((time.perf_counter() - start) * 1000)
-    p50, p95, p99 = (round(float(value), 3) for value in np.percentile(taken, (50, 95, 99)))
-    with Meter() as meter:
-        probabilities, given = predictions(specialist, inputs, progress)
-    method = f"measured: the test in batches of {BATCH}, one process, {meter.seconds:.2f} s"
-    throughput = Figure(round(len(inputs) / meter.seconds, 1), "rows per second", method)
-    speed = Speed(latency_ms={"p50": p50, "p95": p95, "p99": p99}, requests=len(sample), throughput=throughput)
-    return speed, probabilities, given, meter
-
-
 def _answers(
     specialist: Specialist,
     examples: Sequence[Example],
-    probabilities: Floats,
-    given: Sequence[Output],
+    predicted: Predicted,
     matched: Sequence[Matched] | None,
     metric: str,
 ) -> list[Answer]:
     place = {label: number for number, label in enumerate(specialist.labels)}
-    rows = []
-    for i, (example, answer) in enumerate(zip(examples, given)):
+    rows, probabilities = [], predicted.probabilities
+    for i, (example, answer) in enumerate(zip(examples, predicted.answers)):
         reference = matched[i] if matched else Matched(None)
         rows.append(
             Answer(
@@ -315,14 +263,3 @@ def _leaks(task: Task) -> dict[str, Any]:
         "rows": report.rows,
         "duplicates": msgspec.to_builtins(report.duplicates),
     }
-
-
-def _record(folder: Path) -> dict[str, Any]:
-    """The climb's record; empty when the bundle has none. Raises: BundleError."""
-    path = Path(folder) / RECORD
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
-    except FileNotFoundError:
-        return {}
-    except (OSError, msgspec.DecodeError) as error:
-        raise BundleError(f"{path}: cannot be read: {error}", "copy the bundle again, or train again") from error

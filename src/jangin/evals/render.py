@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from jangin import charts
 from jangin.evals.arithmetic import Answer
 from jangin.evals.certificate import Certificate
-from jangin.evals.wording import METRIC_NAMES
+from jangin.evals.wording import METRIC_NAMES, parity_words
 from jangin.meter import Figure
 from jangin.page import folded, number, page, small, table
 
@@ -194,16 +194,17 @@ def _safeguards(c: Certificate) -> list[tuple[str, str, str]]:
     leaks, exposure = c.leaks, c.exposure
     dropped = f"{leaks['train_rows']:,} rows of train also stand in the test and were left out of training"
     seen = f"base {exposure.base}" + (f", reference {exposure.reference}" if exposure.reference else "")
-    parity = "not recorded"
-    if c.parity:
-        parity = ", ".join(f"{name} {value}" for name, value in c.parity.items())
     registered = (
         f"registered {c.look['registered']}, before the test was opened; {c.look['copies']} copies of the register"
     )
     return [
         ("leaks", f"{leaks['test_rows']:,} test examples", dropped),
         ("exposure", seen, exposure.why),
-        ("parity of trainer, packed file and server", parity, "on validation, by the climb's last step"),
+        (
+            "parity of trainer, packed file and server",
+            parity_words(c.parity),
+            "on validation, by the climb's last step",
+        ),
         ("look", f"number {c.look['number']}", registered),
     ]
 

@@ -66,9 +66,8 @@ def not_said(
     if exposure.public_test:
         seen = {"base": exposure.base, "reference": exposure.reference}
         told = ", ".join(f"{who}: {state}" for who, state in seen.items() if state is not None)
-        said.append(
-            f"On a public test: it cannot be ruled out that it was seen before ({told}). No interval covers that."
-        )
+        where = "On a public test" if exposure.test_published else "As on a public test"
+        said.append(f"{where}: it cannot be ruled out that it was seen before ({told}). No interval covers that.")
     if reference is not None and not result["paired"]:
         said.append(
             "The reference's own answers are not at hand. Its published figure was compared, so its prompt, its date "
@@ -92,6 +91,22 @@ def spent(confidence: float, look: int) -> str:
     """What a look costs, in words."""
     level, total = alpha_at(confidence, look), 1 - confidence
     return f"look {look} tests at a one-sided level of {level:.4g}; all looks together never exceed {total:.4g}"
+
+
+def parity_words(parity: dict[str, Any] | None) -> str:
+    """How far the copies of one specialist agree, as the climb's last step found it."""
+    if not parity:
+        return "not recorded"
+    said = []
+    for name, part in parity.items():
+        if isinstance(part, dict) and "different_answers" in part:
+            one, _, other = name.partition("_")
+            gap = part.get("largest_probability_gap")
+            gaps = "" if gap is None else f", probabilities by at most {gap:.1g}"
+            said.append(f"{one} and {other}: {part['different_answers']:.2%} of answers differ{gaps}")
+        else:
+            said.append(f"{name.replace('_', ' ')}: {part}")
+    return "; ".join(said)
 
 
 def _named(reference: dict[str, Any], result: dict[str, Any]) -> str:

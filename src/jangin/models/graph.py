@@ -3,7 +3,8 @@
 No torch and no exporter: the graph is written down here, so that a frozen base from the catalogue and a fine-tuned one
 take the same road to the same engine. Inputs `input_ids` and `attention_mask`, int64 (batch, tokens); output
 `embedding`, float32 (batch, 2 x hidden): the mean over the mask of the last layer and that of the layer two thirds up,
-each of length 1 (the middle one keeps wording that the last has abstracted away: half a point on Banking77), and, for a fine-tuned classifier, `logits` (batch, labels). Arithmetic is float32 on purpose:
+each of length 1 (the middle one keeps wording that the last has abstracted away: half a point on Banking77), and, for
+a fine-tuned classifier, `logits` (batch, labels). Arithmetic is float32 on purpose:
 docs/decisions/0001-encoder-engine.md has the int8 figures.
 """
 
@@ -21,6 +22,8 @@ from jangin.files import write_atomic
 BUILDER = 2  # raised whenever the same weights would give other bytes
 _ROBERTA = ("roberta", "xlm-roberta", "camembert")
 SUPPORTED = ("bert", "electra", *_ROBERTA)
+# The graph knows no other; a base that says otherwise would be run wrongly without a word.
+_FIXED = {"hidden_act": "gelu", "position_embedding_type": "absolute"}
 
 
 class _Graph:
@@ -53,7 +56,8 @@ class _Graph:
         return self.op("LayerNormalization", [x, *ends], out, axis=-1, epsilon=epsilon)
 
 
-def _prefix(weights: Mapping[str, np.ndarray]) -> str:
+def prefix_of(weights: Mapping[str, Any]) -> str:
+    """What stands before the encoder's own tensor names, such as 'bert.'; empty for a bare encoder."""
     key = "embeddings.word_embeddings.weight"
     found = [name for name in weights if name.endswith(key)]
     if len(found) != 1:
@@ -75,7 +79,10 @@ def build(
     kind = config.get("model_type", "bert")
     if kind not in SUPPORTED:
         raise BaseModelError(f"architecture '{kind}' is not a BERT-family encoder", f"one of {', '.join(SUPPORTED)}")
-    g, p = _Graph(), _prefix(weights)
+    for key, expected in _FIXED.items():
+        if (found := config.get(key, expected)) != expected:
+            raise BaseModelError(f"the base's config says {key} '{found}'; expected '{expected}'", "use another base")
+    g, p = _Graph(), prefix_of(weights)
     w = {name.removeprefix(p): np.asarray(value, np.float32) for name, value in weights.items() if name.startswith(p)}
     hidden, heads = int(config["hidden_size"]), int(config["num_attention_heads"])
     epsilon = float(config.get("layer_norm_eps", 1e-12))

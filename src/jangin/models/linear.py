@@ -101,7 +101,7 @@ def load(path: Path) -> LinearHead:
         ]
         names = ("ngram.weight", "ngram.scale", "encoder.weight", "bias")
         return LinearHead(blocks, *(tensors[name] for name in names))
-    except (OSError, ValueError, KeyError, msgspec.DecodeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, msgspec.DecodeError) as error:
         raise BundleError(f"{path}: not a head that Jangin wrote", "train again, or copy the bundle again") from error
 
 

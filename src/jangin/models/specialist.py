@@ -44,7 +44,7 @@ class Specialist:
         self.kind: Kind = self.manifest.kind
         self.labels: tuple[str, ...] = tuple(self.manifest.labels)
         self.rule = self.manifest.rule
-        self._head = linear.load(self.folder / "head.safetensors")
+        self._head = linear.load(self.folder / bundle.HEAD)
         spec = self.manifest.encoder
         self.encoder = encoders.get(encoder_files(self.folder, self.manifest)) if spec else None
         self._logits = spec is not None and spec.output == "logits"

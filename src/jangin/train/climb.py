@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -61,22 +62,27 @@ def train(
         out: the bundle's folder; default: `runs/<task name>` beside the task.
         budget_s: no rung starts whose estimate would end after it. only: names of rungs to try, nothing else.
         seed: default the task's. best: climb on to the best within the budget instead of the first that passes.
-        plan: a record.json whose list of rungs is replayed, whatever the clock says.
+        plan: a record.json whose rungs, seed and `best` are replayed, whatever the clock says.
     Raises: DataError, TaskError, InputError, StorageError, ...; a killed run leaves a folder that the next resumes.
     """
     task = load_task(task_path)
-    out = out or task.folder / "runs" / task.name
-    seed = task.seed if seed is None else seed
+    out = Path(os.path.abspath(out or task.folder / "runs" / task.name))
+    _refuse_folder(out)
+    if plan is not None:
+        replayed = _read_plan(plan)
+        only, best = replayed.rungs, best or replayed.best
+        seed = replayed.seed if seed is None else seed
+    seed = _checked_seed(task.seed if seed is None else seed)
     with Meter() as meter:
         shop = Workshop(task, seed, _work_folder(task, out, seed), quiet)
-        rungs = _chosen_rungs(ladder(shop), only, plan)
-        tries, records = _climb(shop, rungs, budget_s, best, plan is not None or only is not None, say)
+        rungs = _chosen_rungs(ladder(shop), only)
+        tries, records = _climb(shop, rungs, budget_s, best, only is not None, say)
         chosen = _choose(tries, best)
         from jangin.pack import pack
 
         parity = pack(shop, chosen.rung.name, chosen.attempt, chosen.judged, out)
     passes = None if chosen.judged.chance is None else chosen.judged.chance >= ENOUGH
-    record = _record(task, task_path, shop, chosen, records, budget_s, meter, parity)
+    record = _record(task, shop, chosen, records, best, budget_s, meter, parity)
     write_atomic(out / "record.json", msgspec.json.format(msgspec.json.encode(record)))
     shutil.rmtree(shop.work, ignore_errors=True)
     name, attempt = chosen.rung.name, chosen.attempt
@@ -92,12 +98,37 @@ def _work_folder(task: Task, out: Path, seed: int) -> Path:
     return out.parent / f".{out.name}.climb-{key}"
 
 
-def _chosen_rungs(rungs: list[Rung], only: list[str] | None, plan: Path | None) -> list[Rung]:
-    if plan is not None:
-        try:
-            only = [each["rung"] for each in msgspec.json.decode(plan.read_bytes())["plan"]]
-        except (OSError, KeyError, TypeError, msgspec.DecodeError) as error:
-            raise InputError(f"{plan}: not a record with a plan", "name the record.json of an earlier climb") from error
+def _refuse_folder(out: Path) -> None:
+    """The finished bundle takes the place of what stands at `out`: that may only be an earlier bundle."""
+    from jangin.bundle import MANIFEST
+
+    if out.is_dir() and ((out / MANIFEST).is_file() or not any(out.iterdir())):
+        return
+    if out.exists() or out.is_symlink():
+        raise InputError(f"'{out}' is neither a specialist nor an empty folder", "name a new folder after -o")
+
+
+def _checked_seed(seed: int) -> int:
+    if not 0 <= seed < 2**32:
+        raise InputError(f"the seed is {seed}; expected a whole number from 0 to 2^32 - 1", "use 0, say")
+    return seed
+
+
+class _Plan(NamedTuple):
+    rungs: list[str]
+    seed: int
+    best: bool
+
+
+def _read_plan(path: Path) -> _Plan:
+    try:
+        record = msgspec.json.decode(path.read_bytes())
+        return _Plan([each["rung"] for each in record["plan"]], record["seed"], record["best"])
+    except (OSError, KeyError, TypeError, msgspec.DecodeError) as error:
+        raise InputError(f"{path}: not a record with a plan", "name the record.json of an earlier climb") from error
+
+
+def _chosen_rungs(rungs: list[Rung], only: list[str] | None) -> list[Rung]:
     if only is None:
         return rungs
     names = [rung.name for rung in rungs]
@@ -196,10 +227,10 @@ def _line(record: RungRecord) -> str:
 
 def _record(
     task: Task,
-    task_path: Path | str,
     shop: Workshop,
     chosen: _Try,
     records: list[RungRecord],
+    best: bool,
     budget_s: float,
     meter: Meter,
     parity: dict[str, Any],
@@ -218,6 +249,7 @@ def _record(
     return {
         "task_path": str((task.folder / task.file).resolve()),
         "seed": shop.seed,
+        "best": best,
         "budget_s": budget_s,
         "metric": task.metric,
         "bar": bar,

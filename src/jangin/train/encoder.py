@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 
 from jangin.bases import catalogue
-from jangin.errors import MissingExtraError
+from jangin.errors import BaseModelError, MissingExtraError
 from jangin.files import hash_file, write_atomic
 from jangin.models import graph
 from jangin.models.base import Floats
@@ -184,7 +184,14 @@ def _module(weights: Path, config: dict[str, Any], rows: Rows, labels: int) -> A
 
     body = AutoModel.from_config(AutoConfig.for_model(config.pop("model_type", "bert"), **config))
     config["model_type"] = body.config.model_type
-    body.load_state_dict(load_file(weights), strict=False)
+    found = load_file(weights)
+    prefix = graph.prefix_of(found)  # a checkpoint with a head keeps the encoder under 'bert.' or the like
+    own = {name.removeprefix(prefix): value for name, value in found.items() if name.startswith(prefix)}
+    lacking = [name for name in body.load_state_dict(own, strict=False).missing_keys if not name.startswith("pooler.")]
+    if lacking:
+        raise BaseModelError(
+            f"{weights}: {len(lacking)} of the encoder's tensors are missing, first '{lacking[0]}'", "use another base"
+        )
 
     class Classifier(nn.Module):
         def __init__(self) -> None:

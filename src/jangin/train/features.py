@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from jangin.files import hash_json, storage_error
+from jangin.files import hash_json, write_atomic
 from jangin.models.base import Floats
 from jangin.models.encoder import Encoder
 from jangin.models.ngrams import CHUNK_ROWS, HANGUL, LATIN, Block, count_block, fit_block, hangul_share
@@ -68,14 +69,9 @@ def encode(encoder: Encoder, texts: Sequence[str], work: Path, progress: Any) ->
 
 def save_array(path: Path, value: np.ndarray) -> None:
     """Whole or not at all."""
-    temporary = path.with_suffix(".tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "wb") as file:
-            np.save(file, value, allow_pickle=False)
-        temporary.replace(path)
-    except OSError as error:
-        raise storage_error(path, error) from error
+    content = io.BytesIO()  # to a file, numpy hides the reason when the disk is full
+    np.save(content, value, allow_pickle=False)
+    write_atomic(path, content.getvalue())
 
 
 def load_array(path: Path) -> np.ndarray | None:

@@ -17,13 +17,14 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from jangin.errors import DataError
 from jangin.models.base import Floats, sigmoid
 from jangin.models.encoder import available_cores
 from jangin.train.targets import Rows
 
 FOLDS = 3
 # Inverse regularisation, weakest last: the middle two are tried, then the neighbour of the better one.
-GRID: dict[str, tuple[float, ...]] = {"ngrams": (0.1, 0.3, 1.0, 3.0), "encoder": (3.0, 10.0, 30.0, 100.0)}
+GRID: dict[str, tuple[float, ...]] = {"ngrams": (0.1, 0.3, 1.0, 3.0), "encoder": (1.0, 3.0, 10.0, 30.0)}
 # A fold that never saw a label answers this margin for it: clearly no, without breaking the calibration fit.
 ABSENT = -2.0
 Solver = Literal["ngrams", "encoder"]
@@ -65,7 +66,8 @@ def fit(solver: Solver, features: Any, rows: Rows, labels: int, choice: Choice, 
         seen = np.flatnonzero(rows.known[:, label])
         gold = rows.gold[seen, label].astype(np.int64)
         if len(np.unique(gold)) < 2:
-            columns.append(Linear(np.zeros((features.shape[1], 1), np.float32), np.full(1, ABSENT, np.float32)))
+            always = -ABSENT if gold.any() else ABSENT
+            columns.append(Linear(np.zeros((features.shape[1], 1), np.float32), np.full(1, always, np.float32)))
             continue
         two = _fit(solver, features[seen], gold, 2, choice, seed)
         columns.append(Linear(two.weight[:, 1:], two.bias[1:]))
@@ -76,6 +78,11 @@ def _fit(solver: Solver, features: Any, gold: NDArray, labels: int, choice: Choi
     from sklearn.linear_model import LogisticRegression
     from sklearn.svm import LinearSVC
 
+    only = np.unique(gold)
+    if len(only) == 1:  # a fold that holds one label: the solvers want two
+        bias = np.full(labels, ABSENT, np.float32)
+        bias[only] = -ABSENT
+        return Linear(np.zeros((features.shape[1], labels), np.float32), bias)
     weights = "balanced" if choice.balanced else None
     if solver == "ngrams":
         # liblinear's own default tolerance is 0.1; a tighter one costs time and moved no score.
@@ -101,9 +108,13 @@ def folds_of(rows: Rows, seed: int) -> list[tuple[NDArray, NDArray]]:
     """(fit rows, held-out rows) of each fold; stratified by label, never through a unit."""
     from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 
-    count = max(2, min(FOLDS, len(rows) // 2))
+    units = len(rows) if rows.groups is None else len(np.unique(rows.groups))
+    if units < 2:
+        raise DataError("all rows of train belong to one unit: no row can be held out", "give rows of more units")
+    count = max(2, min(FOLDS, units // 2))
     kind: Any
-    if rows.known is None:
+    # Stratifying wants a label with a row for each fold.
+    if rows.known is None and np.unique(rows.gold, return_counts=True)[1].max() >= count:
         kind = StratifiedKFold if rows.groups is None else StratifiedGroupKFold
     else:
         kind = KFold if rows.groups is None else GroupKFold
@@ -225,7 +236,13 @@ def _calibrate_tags(sources: Sequence[Floats], rows: Rows) -> Mix:
     for label in range(labels):
         seen = np.flatnonzero(rows.known[:, label])
         gold = rows.gold[seen, label]
-        if 0 < gold.sum() < len(gold):
-            model = LogisticRegression(C=100.0).fit(np.stack([s[seen, label] for s in sources], 1), gold)
-            scale[:, label], shift[label] = model.coef_[0], model.intercept_[0]
+        used = list(range(len(sources))) if 0 < gold.sum() < len(gold) else []
+        while used:
+            model = LogisticRegression(C=100.0).fit(np.stack([sources[s][seen, label] for s in used], 1), gold)
+            if (model.coef_[0] > 0).all():
+                scale[:, label] = 0
+                scale[used, label], shift[label] = model.coef_[0], model.intercept_[0]
+                break
+            # A source that seems to say the opposite has too few positive rows to be believed, either way.
+            used = [s for s, weight in zip(used, model.coef_[0]) if weight > 0]
     return Mix(scale, shift)

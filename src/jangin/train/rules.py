@@ -11,6 +11,8 @@ from jangin.train.targets import Rows
 
 # What telling out-of-scope messages apart may cost: this share of the in-scope answers that were right.
 IN_SCOPE_COST = 0.01
+# A tag with fewer positive rows than this keeps the threshold 0.5: one tuned on a row or two is noise.
+FEWEST_POSITIVES = 3
 
 
 def make_rule(
@@ -38,13 +40,13 @@ def _out_of_scope_threshold(none: int, probabilities: Floats, rows: Rows) -> flo
 
 
 def _tag_thresholds(probabilities: Floats, rows: Rows) -> list[float]:
-    """For each label the threshold with the best F1 on its known calibration rows; 0.5 where no row is positive."""
+    """For each label the threshold with the best F1 on its known calibration rows; 0.5 where few are positive."""
     assert rows.known is not None
     return [_best_f1(probabilities[k, j], rows.gold[k, j]) for j, k in enumerate(rows.known.T)]
 
 
 def _best_f1(score: Floats, gold: np.ndarray) -> float:
-    if not gold.any():
+    if gold.sum() < FEWEST_POSITIVES:
         return 0.5
     order = np.argsort(-score, kind="stable")
     ranked = score[order]

@@ -18,9 +18,13 @@ class Workshop:
     """Rows, features and parts of one task and seed, computed when first asked for."""
 
     def __init__(self, task: Task, seed: int, work: Path, quiet: bool):
-        from jangin.data.load import label_set, load_splits
+        from jangin.data.load import hash_rows, label_set, load_splits, split_hashes
 
         splits = load_splits(task)
+        for rows in (splits.train, splits.validation, splits.calibration):
+            rows.sort(key=lambda example: example.id)  # the solvers read rows in order; the file's must not matter
+        self.hashes = {name: hash_rows(getattr(splits, name)) for name in ("train", "validation", "calibration")}
+        self.hashes |= {name: digest for name, digest in split_hashes(task).items() if name != "files"}
         self.task, self.seed, self.work, self.quiet = task, seed, work, quiet
         self.labels = label_set(task, [*splits.train, *splits.validation])
         self.train, self.validation, self.calibration = (

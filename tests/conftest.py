@@ -1,0 +1,32 @@
+"""What every test shares: `--slow` asks for the long ones, and JANGIN_HOME is a folder of the run's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slow", action="store_true", help="also run the tests that take minutes")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--slow"):
+        for item in items:
+            if "slow" in item.keywords:
+                item.add_marker(pytest.mark.skip(reason="takes minutes: run with --slow"))
+
+
+@pytest.fixture(scope="session")
+def _home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(autouse=True)
+def _own_home(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, _home: Path) -> Iterator[None]:
+    """Looks and locks of a test stay out of the user's store; only `weights` tests read the bases that lie there."""
+    if request.node.get_closest_marker("weights") is None:
+        monkeypatch.setenv("JANGIN_HOME", str(_home))
+    yield
