@@ -6,6 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import tiny_base as tiny_base_files
+
+from jangin.bases import catalogue
+from jangin.types import BaseModel
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -30,3 +34,11 @@ def _own_home(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, _
     if request.node.get_closest_marker("weights") is None:
         monkeypatch.setenv("JANGIN_HOME", str(_home))
     yield
+
+
+@pytest.fixture
+def tiny_base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BaseModel:
+    """The random base, in the catalogue for one test."""
+    base = tiny_base_files.add(tmp_path / "tiny-bert")
+    monkeypatch.setitem(catalogue._bases(), base.id, base)
+    return base

@@ -21,7 +21,7 @@ TODAY = date(2026, 11, 23)
 
 
 @pytest.fixture(autouse=True)
-def _home(tmp_path, monkeypatch):
+def _home_of_each_test(tmp_path, monkeypatch):
     monkeypatch.setenv("JANGIN_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("JANGIN_USD_PER_HOUR", raising=False)
 
@@ -261,6 +261,24 @@ def test_a_reference_that_misses_a_row_is_refused_before_the_test_is_opened(desk
         certify(desk, reference="short.jsonl.gz")
     assert caught.value.message == (
         "short.jsonl.gz: 1 of 120 test examples have no answer (matched by id; first: 'r2-119')"
+    )
+    assert not (desk.parent / ".jangin").exists()
+
+
+def test_a_wrong_price_of_the_machine_costs_no_look(desk, monkeypatch):
+    monkeypatch.setenv("JANGIN_USD_PER_HOUR", "free")
+    with pytest.raises(InputError, match="the price of an hour is free"):
+        certify(desk)
+    assert not (desk.parent / ".jangin").exists()
+
+
+def test_labels_are_no_scores_for_auprc(tmp_path):
+    desk = tag_task(tmp_path / "task", "auprc")
+    recorded(desk.parent)
+    with pytest.raises(InputError) as caught:
+        certify(desk, reference="gpt.jsonl")
+    assert str(caught.value) == (
+        "'gpt.jsonl' holds labels; auprc needs a score for each label\n  try: compare by micro_f1 instead"
     )
     assert not (desk.parent / ".jangin").exists()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import signal
 import subprocess
 import sys
@@ -71,6 +72,8 @@ def test_a_forged_score_with_a_fitting_id_is_found_by_the_arithmetic(desk):
 def test_a_forged_look_is_found_by_the_arithmetic(desk):
     certify(desk, today=TODAY)
     change(desk, lambda document: document["look"].update(number=3))
+    assert files.verify(desk).differs == ["look.number: 3 of 1 looks"]
+    change(desk, lambda document: document.update(looks=3))
     assert any(each.startswith("result.alpha: ") for each in files.verify(desk).differs)
 
 
@@ -95,6 +98,50 @@ def test_one_byte_of_the_weights_changed_is_found(desk):
     found = files.verify(desk)
     assert not found.valid
     assert found.differs[0].startswith("bundle: bundle 'desk': head.safetensors has sha256 ")
+
+
+def test_no_damage_to_a_certificate_passes_or_breaks_the_check(desk):
+    certify(desk, today=TODAY)
+    path = desk / "certificate.json"
+    whole = path.read_bytes()
+    rng = random.Random(0)
+    for _ in range(60):
+        content = bytearray(whole)
+        content[rng.randrange(len(content))] ^= 1 << rng.randrange(7)
+        path.write_bytes(content)
+        try:
+            found = files.verify(desk)
+        except CertificateError:
+            continue
+        if found.valid:
+            assert json.loads(content) == json.loads(whole)  # white space for white space
+
+
+@pytest.mark.parametrize("part", ["specialist", "task", "look", "hashes"])
+def test_a_certificate_without_a_needed_part_is_refused(desk, part):
+    certify(desk, today=TODAY)
+    change(desk, lambda document: document.update({part: {}}))
+    with pytest.raises(CertificateError, match=f"not a certificate: no {part}\\."):
+        files.verify(desk)
+
+
+@pytest.mark.parametrize(
+    ("part", "forged"),
+    [
+        *(("specialist", {"labels": 3}), ("specialist", {"kind": "tag"}), ("specialist", {"labels": ["a"]})),
+        *(
+            ("look", {"number": "1"}),
+            ("look", {"number": 10**6}),
+            ("claim", {"confidence": 7.0}),
+            ("claim", {"metric": "x"}),
+        ),
+        *(("claim", {"reference": {}}), ("claim", {"specialist": "other"}), ("hashes", {"answers": 1})),
+    ],
+)
+def test_forged_parts_are_told_and_never_break_the_check(desk, part, forged):
+    certify(desk, today=TODAY)
+    change(desk, lambda document: document[part].update(forged))
+    assert not files.verify(desk).valid
 
 
 def test_missing_answers_are_told(desk):
@@ -155,7 +202,8 @@ def test_a_repeated_claim_whose_files_are_gone_is_computed_at_the_same_look(desk
     first = certify(desk, today=TODAY)
     for name in ("certificate.json", "answers.jsonl"):
         (desk / name).unlink()
-    again = certify(desk, today=TODAY)
+    again = certify(desk, today=date(2027, 3, 1))
+    assert again.renew_by == first.renew_by
     assert again.result == first.result
     assert (again.look["number"], again.looks) == (1, 1)
     assert again.look["first_outcome"]["certificate"] == first.id

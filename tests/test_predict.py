@@ -176,8 +176,7 @@ def test_a_full_disk_is_named_and_the_run_goes_on_when_there_is_room(tmp_path: P
     command = [sys.executable, "-c", code, str(desk), str(data), str(out)]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert said == (
-        f"StorageError {out}: the disk is full (File too large)\n"
-        "  try: free some space and run the command again"
+        f"StorageError {out}: the disk is full (File too large)\n  try: free some space and run the command again"
     )
     found = predict(desk, data, out, quiet=True)
     assert found.resumed_at > 500 and found.rows == len(lines(out)) == 2_000

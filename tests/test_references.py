@@ -172,6 +172,13 @@ def test_an_answer_to_no_test_example_is_refused(task):
     )
 
 
+def test_a_reference_without_any_answer_is_refused(task):
+    rows = [{"id": id, "unscored": "timeout"} for id in "abc"]
+    assert refused(task, rows) == (
+        "gpt.jsonl: all of its answers are unscored; expected at least one answer\n  try: record it again"
+    )
+
+
 def test_a_row_without_id_or_input_is_refused(task):
     rows = [{"id": "a", "output": "refund"}, {"output": "refund"}]
     assert refused(task, rows) == "gpt.jsonl, row 1: neither 'id' nor 'input'\n  try: give every row the test's id"

@@ -27,7 +27,7 @@ RUNGS = [
 
 
 @pytest.fixture(autouse=True)
-def _home(tmp_path, monkeypatch):
+def _home_of_each_test(tmp_path, monkeypatch):
     monkeypatch.setenv("JANGIN_HOME", str(tmp_path / "home"))
 
 

@@ -222,7 +222,7 @@ def test_an_input_that_cannot_be_answered_is_refused(served: Served, given: obje
         ({"presence_penalty": 0.5}, "parameter 'presence_penalty' is implemented for 0 only", "presence_penalty"),
         (
             {"response_format": {"type": "json_object"}},
-            "parameter 'response_format' is implemented for {\"type\":\"text\"} only",
+            'parameter \'response_format\' is implemented for {"type":"text"} only',
             "response_format",
         ),
         ({"max_tokens": 0}, "Expected `int` >= 1 ('max_tokens')", "max_tokens"),

@@ -97,7 +97,10 @@ def test_the_http_process_holds_no_numerical_library(two: list[Path]) -> None:
 def test_a_bundle_that_cannot_be_served_ends_the_start(
     tmp_path: Path, two: list[Path], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(EngineError, match="^the server did not start; its message stands above"), background([tmp_path]):
+    with (
+        pytest.raises(EngineError, match="^the server did not start; its message stands above"),
+        background([tmp_path]),
+    ):
         pass
     assert "not a specialist (no readable manifest.json)" in capfd.readouterr().err
     with pytest.raises(EngineError), background([two[0], two[0]]):

@@ -1,26 +1,22 @@
-"""Errors of probabilities, and the fits that mend them."""
+"""Errors of probabilities, and the calibration that mends them."""
 
-import msgspec
 import numpy as np
 import pytest
-from scipy.special import expit
 from sklearn.metrics import brier_score_loss
 from sklearn.metrics import log_loss as sklearn_log_loss
 
 from jangin.errors import DataError, ShapeError
 from jangin.evals.calibration import (
-    Isotonic,
-    Platt,
     brier,
     calibration_error,
     calibration_of,
-    fit_binary,
-    fit_temperature,
     log_loss,
     marginal_error,
     reliability,
-    softmax,
 )
+from jangin.models.base import softmax
+from jangin.train.head import calibrate
+from jangin.train.targets import Rows
 
 
 def drawn(n, sharpness=1.0, seed=0):
@@ -62,25 +58,24 @@ def test_debiasing_takes_the_chance_out_of_true_probabilities():
     assert np.mean(errors) < 0.03
 
 
-def test_overconfidence_is_seen_and_the_temperature_mends_it():
+def test_overconfidence_is_seen_and_calibration_mends_it():
     logits, gold = drawn(4000, sharpness=2.5)
-    temperature = fit_temperature(logits, gold)
-    assert temperature == pytest.approx(2.5, rel=0.05)
-    before, after = calibration_of(softmax(logits), gold), calibration_of(softmax(logits, temperature), gold)
+    rows = Rows([""] * len(gold), gold, None, None)
+    mix = calibrate([logits.astype(np.float32)], rows)
+    assert 1 / mix.scale[0, 0] == pytest.approx(2.5, rel=0.05)
+    before = calibration_of(softmax(logits), gold)
+    after = calibration_of(softmax(mix([logits.astype(np.float32)])), gold)
     assert before.top_label_error > 0.1 > 0.03 > after.top_label_error
     assert before.marginal_error > after.marginal_error
     assert before.log_loss > after.log_loss
     assert before.brier > after.brier
 
 
-def test_temperature_stays_finite_on_separable_and_hopeless_rows():
-    logits = np.eye(3)
-    assert 0.01 <= fit_temperature(logits, np.array([0, 1, 2])) < 0.05
-    assert 50 < fit_temperature(logits, np.array([1, 2, 0])) <= 100
-    assert 0.01 <= fit_temperature(logits, np.array([-1, 1, 2])) < 0.05
-    with pytest.raises(DataError) as caught:
-        fit_temperature(logits, np.array([-1, -1, -1]))
-    assert caught.value.message == "no calibration row has a known label; expected at least 1"
+def test_calibration_stays_finite_when_every_row_is_right():
+    logits = np.eye(3, dtype=np.float32)
+    mix = calibrate([logits], Rows([""] * 3, np.array([0, 1, 2]), None, None))
+    assert np.isfinite(mix.scale).all()
+    assert softmax(mix([logits])).argmax(axis=1).tolist() == [0, 1, 2]
 
 
 def test_equal_confidences_stay_in_one_bin():
@@ -97,38 +92,6 @@ def test_unknown_cells_do_not_count():
     assert seen.top_label_error is None
     assert sum(b.n for b in seen.bins) == known.sum()
     assert marginal_error(p, gold, np.zeros_like(known)) == 0.0
-
-
-def test_platt_finds_the_logistic_and_survives_separable_and_one_sided_rows():
-    rng = np.random.default_rng(0)
-    scores = 100 * rng.standard_normal(1000)
-    platt = fit_binary(scores, rng.random(1000) < expit(0.02 * scores - 0.5))
-    assert isinstance(platt, Platt)
-    assert (platt.slope, platt.intercept) == (pytest.approx(0.02, rel=0.15), pytest.approx(-0.5, abs=0.15))
-    assert platt.apply(scores) == pytest.approx(expit(platt.slope * scores + platt.intercept))
-    separable = fit_binary(scores, scores > 0)
-    assert separable.apply(np.array([-1e6]))[0] + 1e-9 > 0 and np.isfinite(separable.slope)
-    assert fit_binary(scores, scores > 1e9).apply(scores).max() < 0.01
-    assert fit_binary(scores, scores < 0).slope == 0.0  # never turned round
-    assert fit_binary(np.array([1.0]), np.array([True])).apply(np.array([1.0]))[0] == pytest.approx(2 / 3, abs=1e-3)
-    with pytest.raises(DataError) as caught:
-        fit_binary(np.array([]), np.array([]))
-    assert caught.value.message == "no calibration row has this label known; expected at least 1"
-
-
-def test_isotonic_is_used_only_above_a_thousand_rows():
-    rng = np.random.default_rng(0)
-    scores = rng.standard_normal(1001)
-    gold = rng.random(1001) < np.where(scores > 0, 0.9, 0.2)
-    isotonic = fit_binary(scores, gold)
-    assert isinstance(isotonic, Isotonic)
-    assert isinstance(fit_binary(scores[:1000], gold[:1000]), Platt)
-    assert isinstance(fit_binary(scores, np.arange(1001) < 99), Platt)
-    assert isotonic.apply(np.array([-0.8, 0.8])) == pytest.approx([0.2, 0.9], abs=0.06)
-    applied = isotonic.apply(np.linspace(-9, 9, 500))
-    assert (np.diff(applied) >= 0).all() and applied[0] > 0 and applied[-1] < 1
-    fits = [isotonic, Platt(1.0, 0.0)]
-    assert msgspec.json.decode(msgspec.json.encode(fits), type=list[Platt | Isotonic]) == fits
 
 
 def test_shapes_that_do_not_fit_are_refused():

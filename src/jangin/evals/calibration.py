@@ -1,7 +1,4 @@
-"""Are the probabilities true? Their errors, and the fits that mend them on the calibration split.
-
-Applying a fit needs numpy only; fitting imports scipy or scikit-learn.
-"""
+"""Are the probabilities true? Their errors; `train/head.py` fits the calibration itself, inside the head."""
 
 from __future__ import annotations
 
@@ -14,7 +11,6 @@ from jangin.errors import DataError, ShapeError
 from jangin.evals.scorers import Array
 
 BINS = 15
-ISOTONIC_ROWS, ISOTONIC_PER_CLASS = 1000, 100  # isotonic steps overfit below
 
 
 class Bin(msgspec.Struct, frozen=True):
@@ -118,102 +114,6 @@ def reliability(confidence: Array, right: Array, bins: int = BINS) -> list[Bin]:
         for part, share in zip(np.split(confidence, starts[1:]), np.split(right, starts[1:]))
         if len(part)
     ]
-
-
-def softmax(logits: Array, temperature: float = 1.0) -> Array:
-    """Probabilities, shape as given; rows sum to 1."""
-    scaled = np.asarray(logits, float) / temperature
-    powers = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
-    return powers / powers.sum(axis=-1, keepdims=True)
-
-
-def fit_temperature(logits: Array, gold: Array) -> float:
-    """The temperature with the smallest log-loss, within [0.01, 100]. The order of the labels does not change.
-
-    Args: logits: (n, labels), or log-probabilities; gold: (n,), rows with -1 are left out.
-    Raises: DataError when no row is left.
-    Source: Guo et al. (2017), arXiv 1706.04599; `scipy.optimize.minimize_scalar`.
-    """
-    from scipy.optimize import minimize_scalar
-    from scipy.special import log_softmax
-
-    inside = np.asarray(gold) >= 0
-    logits, gold = np.asarray(logits, float)[inside], np.asarray(gold)[inside]
-    if not len(gold):
-        raise DataError("no calibration row has a known label; expected at least 1", "give calibration more rows")
-    rows = np.arange(len(gold))
-
-    def loss(log_temperature: float) -> float:
-        return float(-log_softmax(logits / np.exp(log_temperature), axis=1)[rows, gold].mean())
-
-    found = minimize_scalar(loss, bounds=(np.log(0.01), np.log(100)), method="bounded", options={"xatol": 1e-6})
-    return float(np.exp(found.x))
-
-
-class Platt(msgspec.Struct, frozen=True, tag="platt"):
-    """p = 1 / (1 + exp(-(slope · score + intercept)))."""
-
-    slope: float
-    intercept: float
-
-    def apply(self, scores: Array) -> Array:
-        return 0.5 * (1 + np.tanh(0.5 * (self.slope * np.asarray(scores, float) + self.intercept)))
-
-
-class Isotonic(msgspec.Struct, frozen=True, tag="isotonic"):
-    """Linear between knots, flat outside."""
-
-    scores: list[float]
-    probabilities: list[float]
-
-    def apply(self, scores: Array) -> Array:
-        return np.interp(np.asarray(scores, float), self.scores, self.probabilities)
-
-
-def fit_binary(scores: Array, gold: Array) -> Platt | Isotonic:
-    """Isotonic above 1,000 rows with at least 100 of either answer, else Platt.
-
-    Args: scores: (n,), any real numbers, larger is likelier; gold: (n,) booleans, known ones only.
-    Raises: DataError when there is no row.
-    """
-    scores, gold = np.asarray(scores, float), np.asarray(gold, bool)
-    if not len(gold):
-        raise DataError("no calibration row has this label known; expected at least 1", "give calibration more rows")
-    if len(gold) > ISOTONIC_ROWS and min(gold.sum(), (~gold).sum()) >= ISOTONIC_PER_CLASS:
-        return _fit_isotonic(scores, gold)
-    return _fit_platt(scores, gold)
-
-
-def _fit_platt(scores: Array, gold: Array) -> Platt:
-    """Source: Platt (1999): targets drawn in from 0 and 1, so that separable data have a finite fit.
-
-    The slope is kept at 0 or above: calibration never turns the order round.
-    """
-    from scipy.optimize import minimize
-    from scipy.special import expit
-
-    positives = gold.sum()
-    target = np.where(gold, (positives + 1) / (positives + 2), 1 / (len(gold) - positives + 2))
-    centre, scale = scores.mean(), max(scores.std(), 1e-12)
-    unit = (scores - centre) / scale
-
-    def loss(fit: Array) -> tuple[float, Array]:
-        z = fit[0] * unit + fit[1]
-        slope = expit(z) - target
-        return float((np.logaddexp(0, z) - target * z).mean()), np.array([(slope * unit).mean(), slope.mean()])
-
-    found = minimize(loss, np.array([1.0, 0.0]), jac=True, method="L-BFGS-B", bounds=[(0, None), (None, None)])
-    slope = float(found.x[0] / scale)
-    return Platt(slope=slope, intercept=float(found.x[1] - slope * centre))
-
-
-def _fit_isotonic(scores: Array, gold: Array) -> Isotonic:
-    """Source: Zadrozny and Elkan (2002), KDD; `sklearn.isotonic.IsotonicRegression`. Ends are drawn in from 0 and 1."""
-    from sklearn.isotonic import IsotonicRegression
-
-    end = 1 / (len(gold) + 2)
-    fit = IsotonicRegression(y_min=end, y_max=1 - end, out_of_bounds="clip").fit(scores, gold.astype(float))
-    return Isotonic(scores=fit.X_thresholds_.tolist(), probabilities=fit.y_thresholds_.tolist())
 
 
 def _squared_error(confidence: Array, right: Array, bins: int) -> float:

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from jangin import bundle
-from jangin.errors import BundleError, CertificateError
+from jangin.errors import BundleError, CertificateError, JanginError
 from jangin.evals.arithmetic import Answer, arithmetic
 from jangin.evals.register import Claim
 from jangin.files import hash_file, hash_json
@@ -27,6 +27,13 @@ VERIFY_SCOPE = (
 RERUN_SCOPE = "predicted the sealed test again with the bundle in this folder and compared every answer"
 
 
+_NEEDED = {
+    "specialist": ("name", "sha256", "kind", "labels"),
+    "task": ("out_of_scope",),
+    "look": ("number",),
+    "hashes": ("test", "answers", "manifest_files"),
+}
+MOST_LOOKS = 30  # a forged count would make the bootstrap draw without end
 _SUMMARY = (
     *("verdict", "metric", "score", "score_lower", "score_upper", "reference_score"),
     *("difference", "lower", "upper", "n", "paired"),
@@ -154,6 +161,9 @@ def read(file: Path) -> Certificate:
         raise CertificateError(f"{path}: no readable certificate", "jangin certify writes one") from error
     except (msgspec.DecodeError, RecursionError) as error:
         raise CertificateError(f"{path}: not a certificate: {error}", "jangin certify writes one") from error
+    for part, keys in _NEEDED.items():
+        if missing := [key for key in keys if key not in getattr(certificate, part)]:
+            raise CertificateError(f"{path}: not a certificate: no {part}.{missing[0]}", "jangin certify writes one")
     if certificate.format != FORMAT:
         raise CertificateError(
             f"{path}: format {certificate.format}; this version reads {FORMAT}", "pip install -U jangin"
@@ -250,17 +260,20 @@ def _bundle_differs(folder: Path, certificate: Certificate) -> list[str]:
 
 def _arithmetic_differs(certificate: Certificate, answers: list[Answer]) -> list[str]:
     """Every recomputed figure that is not equal, by name."""
+    number = certificate.look["number"]
+    if not isinstance(number, int) or not 1 <= number <= min(certificate.looks, MOST_LOOKS):
+        return [f"look.number: {_short(number)} of {certificate.looks} looks"]
     kind: Kind = certificate.specialist["kind"]
     try:
         again = arithmetic(
             certificate.claim,
-            certificate.look["number"],
+            number,
             kind,
             certificate.specialist["labels"],
             certificate.task["out_of_scope"],
             answers,
         )
-    except (KeyError, TypeError, ValueError, AssertionError) as error:
+    except (JanginError, LookupError, TypeError, ValueError, ArithmeticError, AssertionError) as error:
         return [f"answers: do not fit the certificate ({type(error).__name__})"]
     differs = []
     for name, value in again["result"].items():

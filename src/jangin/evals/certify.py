@@ -22,7 +22,7 @@ from jangin.evals.references import Matched, Reference, match
 from jangin.evals.references import load as load_reference
 from jangin.evals.register import Claim, Look, Register
 from jangin.files import hash_json, write_atomic
-from jangin.meter import Figure
+from jangin.meter import Figure, machine_price
 from jangin.models.base import Floats
 from jangin.models.specialist import Specialist
 from jangin.task import Bar, Task
@@ -49,7 +49,7 @@ def certify(
         task_path: the task; None: the one that record.json names.
         reference: an id or a recorded file instead of the bar's own.
         monthly_requests: the user's volume, to say whether replacing is worth it.
-        usd_per_hour: price of this machine; today: date of the certificate; home: instead of JANGIN_HOME.
+        usd_per_hour: price of this machine; today: date of a new look and of prices; home: instead of JANGIN_HOME.
     Raises: BundleError, TaskError, DataError, InputError; StorageError when the look cannot be registered.
     """
     from jangin.data.load import load_splits, split_hashes
@@ -58,6 +58,7 @@ def certify(
     today = today or date.today()
     if monthly_requests is not None and monthly_requests < 1:
         raise InputError(f"monthly requests are {monthly_requests}; expected a count of at least 1", "use 100000, say")
+    machine = machine_price(usd_per_hour)
     manifest, task = bundle.verify(folder), task_of(folder, task_path)
     _same_task(manifest, task)
     against = _reference(task, reference)
@@ -79,13 +80,13 @@ def certify(
     said = {
         **_verdict(task, specialist, against, claim, look, answers),
         **_origins(task, specialist, against, hashes, answers),
-        "date": str(today),
-        "renew_by": str(today + timedelta(days=VALID_DAYS)),
+        "date": look.date,  # of the evidence: repeating a look does not make it younger
+        "renew_by": str(date.fromisoformat(look.date) + timedelta(days=VALID_DAYS)),
         "look": _look(look, register),
         "looks": len(register.looks()),
         "calibration": _calibration(specialist, answers, predicted.probabilities),
         "speed": predicted.speed,
-        "cost": costs.cost(against, sealed, specialist, predicted.speed, record, monthly_requests, usd_per_hour, today),
+        "cost": costs.cost(against, sealed, specialist, predicted.speed, record, monthly_requests, machine, today),
         "energy": costs.energy(predicted.meter, len(sealed), record),
         "leaks": _leaks(task),
         "parity": record.get("parity"),
@@ -117,7 +118,10 @@ def _same_task(manifest: bundle.Manifest, task: Task) -> None:
 
 def _reference(task: Task, named: str | None) -> Reference | None:
     name = named or (task.bar.reference if task.bar else None)
-    return load_reference(name, task) if name else None
+    reference = load_reference(name, task) if name else None
+    if reference and reference.kind == "recorded" and task.metric == "auprc":
+        raise InputError(f"'{name}' holds labels; auprc needs a score for each label", "compare by micro_f1 instead")
+    return reference
 
 
 def _claim(specialist: str, task: Task, reference: Reference | None) -> Claim:

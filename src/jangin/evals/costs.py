@@ -8,7 +8,7 @@ from typing import Any
 
 from jangin.evals.certificate import Cost, Energy, Speed
 from jangin.evals.references import Reference
-from jangin.meter import Figure, Meter, machine_price, per_thousand
+from jangin.meter import Figure, Meter, per_thousand
 from jangin.models.specialist import Specialist
 from jangin.prices import ANSWER_TOKENS, break_even, cheapest, estimated_tokens, token_price
 from jangin.prompt import render
@@ -31,11 +31,10 @@ def cost(
     speed: Speed,
     record: dict[str, Any],
     monthly_requests: int | None,
-    usd_per_hour: float | None,
+    machine: Figure,
     today: date,
 ) -> Cost:
-    """Prices of `today`; a price that is not known is a Figure of None that says why."""
-    machine = machine_price(usd_per_hour)
+    """`machine`: US dollars per hour. Prices of `today`; an unknown price is a Figure of None."""
     assert machine.value is not None and speed.throughput.value is not None
     hourly, rate = machine.value, speed.throughput.value
     tokens, counted = _tokens(reference, examples, specialist, today)

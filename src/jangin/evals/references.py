@@ -182,6 +182,8 @@ def match(reference: Reference, examples: Sequence[Example], kind: Kind, labels:
             f"{name}: {len(beyond):,} rows answer no test example (first: row {beyond[0]})",
             "is this the reference of another test?",
         )
+    if all(row.unscored is not None for row in reference.rows):
+        raise DataError(f"{name}: all of its answers are unscored; expected at least one answer", "record it again")
     parse = _Parser(kind, labels)
     return [parse.matched(rows.pop(0) if len(rows := found[key]) > 1 else rows[0]) for key in keys]
 

@@ -106,7 +106,7 @@ def _char_ngrams(codes: Hashes, row: NDArray[np.int64], analyzer: Analyzer) -> t
             keep &= (inside == 0) & ~(space[first] & (space[last] | (length == 1)))
         rows.append(row[:span][keep])
         hashes.append(current[keep])
-    return np.concatenate(rows), np.concatenate(hashes)
+    return _joined(rows, hashes)
 
 
 def _word_ngrams(codes: Hashes, row: NDArray[np.int64], analyzer: Analyzer) -> tuple[NDArray[np.int64], Hashes]:
@@ -132,6 +132,13 @@ def _word_ngrams(codes: Hashes, row: NDArray[np.int64], analyzer: Analyzer) -> t
             keep = owner[:span] == owner[length - 1 :]
             rows.append(owner[:span][keep])
             hashes.append(current[keep])
+    return _joined(rows, hashes)
+
+
+def _joined(rows: list[NDArray[np.int64]], hashes: list[Hashes]) -> tuple[NDArray[np.int64], Hashes]:
+    """All lengths together; empty when every text is shorter than the shortest n-gram."""
+    if not rows:
+        return np.empty(0, np.int64), np.empty(0, np.uint64)
     return np.concatenate(rows), np.concatenate(hashes)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import os
 import socket
@@ -84,7 +85,7 @@ class EngineClient:
 
     async def unload(self, handle: int) -> None:
         self.held.pop(handle, None)
-        if self.up:
+        with contextlib.suppress(EngineError):  # an engine that is gone holds nothing
             await self._order(Unload(next(self._ids), handle))
 
     def ask(self, handle: int, texts: list[str]) -> asyncio.Future[Answers]:

@@ -1,7 +1,8 @@
 """Writes of one turn of the event loop leave in one system call.
 
-A response is two writes (head, body) and a busy turn asks an engine many questions; on loopback the call that sends is
-the dearest thing that the HTTP process does: 34 of 100 samples before, 20 of 100 after.
+A response is two writes (head, body) and a busy turn asks an engine many questions; the call that sends is the dearest
+thing that the HTTP process does. With 32 clients and 77 labels it needs 0.16 ms of CPU a request so, and 0.21 without
+(medians of four alternating runs on a busy machine).
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ HTTP process was killed. One thread: what arrives during a pass is the next batc
 
 from __future__ import annotations
 
+import select
 import signal
 import socket
 import sys
@@ -37,7 +38,7 @@ from jangin.serve.frames import (
 
 BATCH_TEXTS = 64
 BATCH_CHARS = 200_000  # n-grams of long texts need memory in proportion
-_RECEIVE = 1 << 20
+_RECEIVE = 1 << 16  # hundreds of short questions
 
 
 class Engine:
@@ -153,20 +154,13 @@ def run(channel: socket.socket) -> None:
 
 
 def _receive(channel: socket.socket, wait: bool) -> bytes | None:
-    """Everything that has arrived; None when nothing has (only without `wait`); b"" when the other end is gone."""
-    data = bytearray()
-    channel.setblocking(wait)
+    """What has arrived; None when nothing has (only without `wait`); b"" when the other end is gone."""
+    if not wait and not select.select([channel], [], [], 0)[0]:
+        return None
     try:
-        while part := channel.recv(_RECEIVE):
-            data += part
-            channel.setblocking(False)
-        return b""
-    except BlockingIOError:
-        return bytes(data) or None
+        return channel.recv(_RECEIVE)
     except ConnectionError:
         return b""
-    finally:
-        channel.setblocking(True)
 
 
 def _open() -> socket.socket:

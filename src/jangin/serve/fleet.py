@@ -142,6 +142,8 @@ class Fleet:
         )
         if full and self._waiting_texts:
             message = f"{self._waiting_texts:,} texts wait already; this server holds at most {self.max_waiting:,}"
+            if wait_s > MAX_WAIT_S:
+                message = f"{self._waiting_texts:,} texts wait already, more than {MAX_WAIT_S:.0f} seconds of work"
             raise Overloaded(message, max(1, math.ceil(wait_s / 2)))
 
     async def _open(self, folder: Path, key: str) -> Entry:

@@ -33,7 +33,7 @@ HEAD_LEARNING_RATE = 1e-3
 BATCH_ROWS = 32
 MAX_TOKENS = 128
 # Enough passes over small data, few over large: about this many rows are read in all, within these bounds.
-ROWS_READ, FEWEST_EPOCHS, MOST_EPOCHS = 80_000, 2, 12
+ROWS_READ, FEWEST_EPOCHS, MOST_EPOCHS = 45_000, 2, 10
 
 
 class TunedRung:
