@@ -18,9 +18,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from serve_speed import inputs
-
 from jangin.serve.run import start
+from serve_speed import inputs
 
 BATCH = 32
 

@@ -48,8 +48,9 @@ def test_an_untouched_certificate_verifies_and_says_what_that_means(desk):
     found = files.verify(desk / "certificate.json")
     assert (found.valid, found.differs, found.exit_code) == (True, [], 0)
     assert found.did == (
-        "recomputed the arithmetic from the recorded answers and checked every hash; the model was not asked again "
-        "(--rerun does that), and timings, costs, energy and calibration are recorded figures"
+        "recomputed the arithmetic from the recorded answers and checked the hashes of certificate, answers and "
+        "bundle; the test was not read and the model not asked again (--rerun does both), and timings, costs, "
+        "energy and calibration are recorded figures"
     )
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bundles import TEXTS, encoder_bundle, ngram_bundle
 
+from bundles import TEXTS, encoder_bundle, ngram_bundle
 from jangin.errors import DataError
 from jangin.models.specialist import load
 from jangin.predict import predict

@@ -11,8 +11,8 @@ import httpx
 import numpy as np
 import openai
 import pytest
-from bundles import LABELS, TEXTS, encoder_bundle, ngram_bundle
 
+from bundles import LABELS, TEXTS, encoder_bundle, ngram_bundle
 from jangin.models.base import Rule
 from jangin.models.specialist import load
 from jangin.serve.run import background

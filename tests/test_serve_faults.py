@@ -10,10 +10,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from bundles import encoder_bundle, ngram_bundle
-from serving import drive, eventually
 
+from bundles import encoder_bundle, ngram_bundle
 from jangin.serve.fleet import Fleet, slices
+from serving import drive, eventually
 
 ONLY_HERE = "admin requests are answered on this machine's loopback address only, and not behind a proxy"
 
@@ -243,4 +243,4 @@ def test_slices_hold_every_text_once_in_order_and_stay_small() -> None:
     texts = [str(number) * (1 + number * 7 % 9_000) for number in range(300)]
     parts = list(slices(texts))
     assert [text for part in parts for text in part] == texts
-    assert all(len(part) <= 32 and (len(part) == 1 or sum(map(len, part)) <= 100_000) for part in parts)
+    assert all(len(part) <= 16 and (len(part) == 1 or sum(map(len, part)) <= 100_000) for part in parts)

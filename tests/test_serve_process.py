@@ -16,8 +16,8 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
-from bundles import encoder_bundle, ngram_bundle
 
+from bundles import encoder_bundle, ngram_bundle
 from jangin.errors import EngineError, InputError
 from jangin.serve.run import background, serve, start
 
@@ -98,7 +98,7 @@ def test_a_bundle_that_cannot_be_served_ends_the_start(
     tmp_path: Path, two: list[Path], capfd: pytest.CaptureFixture[str]
 ) -> None:
     with (
-        pytest.raises(EngineError, match="^the server did not start; its message stands above"),
+        pytest.raises(EngineError, match=r"^the server did not start; its message stands above"),
         background([tmp_path]),
     ):
         pass
@@ -127,5 +127,5 @@ def test_a_port_that_is_taken_or_impossible_is_one_clear_message(two: list[Path]
     assert str(caught.value) == (
         f"cannot listen on 127.0.0.1:{port}: {os.strerror(98)}\n  try: choose another --port (0: any free one)"
     )
-    with pytest.raises(InputError, match="^cannot listen on 127.0.0.1:99999: "):
+    with pytest.raises(InputError, match=r"^cannot listen on 127.0.0.1:99999: "):
         serve(two, "127.0.0.1", 99_999)

@@ -23,7 +23,7 @@ from jangin.train.workshop import Workshop
 
 # More different answers than this, trainer to bundle to HTTP, and the bundle is not released.
 DISAGREEMENT = 0.005
-PARITY_ROWS = 500
+PARITY_ROWS = 300
 REQUEST_BYTES = 2_000_000
 _TOOLS = ("jangin", "numpy", "onnxruntime", "scikit-learn", "scipy", "tokenizers")
 

@@ -21,8 +21,9 @@ from jangin.types import Kind
 FORMAT = 1
 CERTIFICATE, ANSWERS = "certificate.json", "answers.jsonl"
 VERIFY_SCOPE = (
-    "recomputed the arithmetic from the recorded answers and checked every hash; the model was not asked again "
-    "(--rerun does that), and timings, costs, energy and calibration are recorded figures"
+    "recomputed the arithmetic from the recorded answers and checked the hashes of certificate, answers and bundle; "
+    "the test was not read and the model not asked again (--rerun does both), and timings, costs, energy and "
+    "calibration are recorded figures"
 )
 RERUN_SCOPE = "predicted the sealed test again with the bundle in this folder and compared every answer"
 
@@ -184,7 +185,7 @@ def read_answers(folder: Path) -> list[Answer]:
 
 
 def verify(file: Path) -> Check:
-    """Recomputes the arithmetic from the recorded answers and checks every hash. Opens no test and no model.
+    """Recomputes the arithmetic and checks the hashes of certificate, answers and bundle. Opens no test, no model.
 
     Raises: CertificateError when the certificate itself cannot be read.
     """

@@ -16,7 +16,7 @@ from jangin.page import folded, number, page, small, table
 
 TONE = {"superior": "good", "non-inferior": "good", "inferior": "bad", "inconclusive": "warn", None: "soft"}
 CHECK = (
-    "jangin certify --verify certificate.json   # recomputes the arithmetic, checks every hash\n"
+    "jangin certify --verify certificate.json   # recomputes the arithmetic, checks the hashes\n"
     "jangin certify --rerun certificate.json    # predicts the sealed test again, compares every answer"
 )
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|])")
@@ -258,7 +258,13 @@ def _confusions(c: Certificate, answers: Sequence[Answer]) -> str:
 
 def _facts(facts: Sequence[tuple[str, str, str]]) -> str:
     rows = "".join(
-        f"<tr><td>{escape(name)}</td><td>{_value(value)}</td><td class=how>{escape(how)}</td></tr>"
+        f"<tr><td>{escape(name)}</td>"
+        + (
+            f"<td>{_value(value)}</td><td class=how>{escape(how)}</td>"
+            if how
+            else f"<td colspan=2>{_value(value)}</td>"
+        )
+        + "</tr>"
         for name, value, how in facts
     )
     return f'<div class="scroll"><table class="facts"><tbody>{rows}</tbody></table></div>'

@@ -45,7 +45,7 @@ class Rule(msgspec.Struct, frozen=True, omit_defaults=True):
         """One answer per row: a label for `classify`, a list of labels for `tag`."""
         if kind == "tag":
             given = probabilities >= np.asarray(self.tag_thresholds, np.float32)
-            return [[labels[j] for j in np.flatnonzero(row)] for row in given]
+            return [[labels[j] for j in np.flatnonzero(row).tolist()] for row in given]
         return [labels[i] for i in self.top(labels, probabilities).tolist()]
 
     def top(self, labels: Sequence[str], probabilities: Floats) -> NDArray[np.intp]:

@@ -36,7 +36,8 @@ from jangin.serve.frames import (
     pack,
 )
 
-BATCH_TEXTS = 64
+BATCH_TEXTS = 64  # n-grams: one call's fixed cost is that of ten texts
+ENCODED_TEXTS = 16  # larger batches fall out of the processor's cache, and their first text waits for the last
 BATCH_CHARS = 200_000  # n-grams of long texts need memory in proportion
 _RECEIVE = 1 << 16  # hundreds of short questions
 
@@ -84,13 +85,15 @@ class Engine:
         return Unloaded(order.id)
 
     def next_batch(self) -> list[Ask]:
+        """The questions at the head of the queue, at least one."""
         batch: list[Ask] = []
         texts = chars = 0
+        most = ENCODED_TEXTS if self.specialists[self.waiting[0].handle].encoder else BATCH_TEXTS
         while self.waiting:
             ask = self.waiting[0]
             texts += len(ask.texts)
             chars += sum(map(len, ask.texts))
-            if batch and (texts > BATCH_TEXTS or chars > BATCH_CHARS):
+            if batch and (texts > most or chars > BATCH_CHARS):
                 break
             batch.append(self.waiting.popleft())
         return batch

@@ -16,7 +16,7 @@ from jangin.serve.frames import Answers, Info
 
 MAX_WAITING_CHARS = 32_000_000
 MAX_WAIT_S = 20.0
-SLICE_TEXTS, SLICE_CHARS = 32, 100_000
+SLICE_TEXTS, SLICE_CHARS = 16, 100_000
 SLICES_AHEAD = 3  # of one request: the others' questions get in between
 NO_ENCODER = "ngrams"
 

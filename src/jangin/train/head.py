@@ -23,7 +23,9 @@ from jangin.models.encoder import available_cores
 from jangin.train.targets import Rows
 
 FOLDS = 3
-# Inverse regularisation, weakest last: the middle two are tried, then the neighbour of the better one.
+# Inverse regularisation, weakest last: the middle two are tried, then the neighbour of the better one, unless the two
+# differ by less than WORTH_MORE, which is less than the search can tell.
+WORTH_MORE = 0.003
 GRID: dict[str, tuple[float, ...]] = {"ngrams": (0.1, 0.3, 1.0, 3.0), "encoder": (1.0, 3.0, 10.0, 30.0)}
 # A fold that never saw a label answers this margin for it: clearly no, without breaking the calibration fit.
 ABSENT = -2.0
@@ -163,6 +165,8 @@ def search(solver: Solver, features: Any, rows: Rows, labels: int, metric: str, 
     grid = GRID[solver]
     with ThreadPoolExecutor(available_cores()) as pool:
         best = attempt([Choice(c, weighted) for weighted in balanced for c in grid[1:3]], best)
+        if abs(tried[1][2] - tried[0][2]) < WORTH_MORE and not balanced[1:]:
+            return best
         further = grid[3] if best.choice.c == grid[2] else grid[0]
         return attempt([Choice(further, best.choice.balanced)], best)
 

@@ -6,7 +6,8 @@ added to `ladder`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
@@ -16,7 +17,7 @@ from jangin.bases import catalogue
 from jangin.bases.fit import Fit
 from jangin.bases.fit import fit as fit_base
 from jangin.models.base import Floats
-from jangin.models.encoder import Encoder
+from jangin.models.encoder import Encoder, available_cores
 from jangin.models.linear import LinearHead, quantise
 from jangin.train.features import sparse
 from jangin.train.head import Linear, Mix, calibrate, fit
@@ -112,16 +113,19 @@ def _assemble(shop: Workshop, base: str | None, found: list[Part], encoded: Floa
 
     def shipped() -> Shipped:
         rows = shop.everything()
-        models, answers = [], []
-        for part in found:
+
+        def again(part: Part) -> tuple[Linear, Floats]:
             if part.solver == "ngrams":
                 read: Any = sparse(rows.texts, part.blocks)
             else:
                 assert base is not None
                 read = np.concatenate([shop.encoded(base, split) for split in ("train", "validation")])
             assert part.choice is not None
-            models.append(fit(part.solver, read, rows, len(shop.labels), part.choice, shop.seed))
-            answers.append(models[-1](read[len(shop.train) :]))
+            model = fit(part.solver, read, rows, len(shop.labels), part.choice, shop.seed)
+            return model, model(read[len(shop.train) :])
+
+        with ThreadPoolExecutor(available_cores()) as pool:
+            models, answers = zip(*pool.map(again, found))
         return Shipped(head_of(found, models, mix), mix(answers))
 
     own = sum(part.linear.weight.size + part.linear.bias.size for part in found)
@@ -129,7 +133,7 @@ def _assemble(shop: Workshop, base: str | None, found: list[Part], encoded: Floa
     return Attempt(base, "embedding", params, head, shipped, mix, found, shop.calibration_target, encoded)
 
 
-def head_of(found: list[Part], models: list[Linear], mix: Mix) -> LinearHead:
+def head_of(found: Sequence[Part], models: Sequence[Linear], mix: Mix) -> LinearHead:
     """The sources and their calibrated mix as one linear head."""
     labels = len(mix.shift)
     blocks, weight = [], np.zeros((0, labels), np.float32)

@@ -89,7 +89,7 @@ class Workshop:
         """n-gram features of train, calibration and validation."""
         if self._matrices is None:
             split = (self.train, self.calibration, self.validation)
-            self._matrices = tuple(features.sparse(rows.texts, blocks) for rows in split)  # type: ignore[assignment]
+            self._matrices = tuple(features.sparse(rows.texts, blocks) for rows in split)
         assert self._matrices is not None
         return self._matrices
 
