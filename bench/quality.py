@@ -36,7 +36,9 @@ def clinc(data: Path, folder: Path) -> dict[str, Any]:
 
 def moderation(data: Path, folder: Path) -> dict[str, Any]:
     """Trained on tweets (davidson_hate_offensive): hate speech is `hate`, offensive language is `harassment`; the
-    other categories are unknown there, so they are never given, and their test rows are lost."""
+    other categories are unknown there, so they are never given, and their test rows are lost. Messages to assistants
+    (clinc150) and medical texts (medquad) are added to train as rows with no category: tweets alone are four fifths
+    offensive."""
 
     def tweet(row: dict[str, Any]) -> dict[str, Any]:
         hate = row["output"] == "hate_speech"
@@ -52,6 +54,13 @@ def moderation(data: Path, folder: Path) -> dict[str, Any]:
     convert(source / "train.jsonl.gz", folder / "train.jsonl", tweet)
     convert(source / "validation.jsonl.gz", folder / "validation.jsonl", tweet)
     convert(data / "openai_moderation" / "test.jsonl.gz", folder / "test.jsonl", sample)
+    harmless = dict.fromkeys(MODERATION, False)
+    with (folder / "train.jsonl").open("a", encoding="utf-8") as out:
+        for name in ("clinc150", "medquad"):
+            with gzip.open(data / name / "train.jsonl.gz", "rt", encoding="utf-8") as rows:
+                for row in rows:
+                    made = {"input": json.loads(row)["input"], "output": harmless}
+                    out.write(json.dumps(made, ensure_ascii=False) + "\n")
     named = {name: f"{name}.jsonl" for name in ("train", "validation", "test")}
     bar = {"reference": "gpt-4/openai-moderation", "margin": 0.02}
     return {"kind": "tag", "data": named, "labels": MODERATION, "metric": "flagged_f1", "bar": bar}

@@ -33,7 +33,7 @@ LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 COMMAND = re.compile(r"^(?:\$ )?(?:jangin|pip|python\d?|make|curl|export|cp) ", re.MULTILINE)
 EXITS = re.compile(r"^(.*\S)  # exits with (\d)$", re.MULTILINE)
 NOT_RUN = "# not run by the tests"
-NOT_RUN_BLOCKS = {"README.md": 2, "quickstart.md": 1, "bases.md": 3, "reproduce.md": 11}
+NOT_RUN_BLOCKS = {"README.md": 3, "quickstart.md": 1, "bases.md": 3, "reproduce.md": 10}
 PORT = "8080"
 LIMIT_S = 400
 
@@ -42,15 +42,16 @@ def blocks(page: Path, kind: str) -> list[str]:
     return [text for fence, text in FENCE.findall(page.read_text(encoding="utf-8")) if fence == kind]
 
 
-def named(page: Path) -> str:
-    return page.name
-
-
-WITH_COMMANDS = [page for page in PAGES if blocks(page, "sh")]
+NEEDS_A_BASE = ("README.md", "bases.md")
+WITH_COMMANDS = [
+    pytest.param(page, marks=[pytest.mark.weights] if page.name in NEEDS_A_BASE else [], id=page.name)
+    for page in PAGES
+    if blocks(page, "sh")
+]
 
 
 @pytest.mark.docs
-@pytest.mark.parametrize("page", WITH_COMMANDS, ids=named)
+@pytest.mark.parametrize("page", WITH_COMMANDS)
 def test_the_commands_of_a_page_run(page: Path, tmp_path: Path) -> None:
     if shutil.which("bash") is None or shutil.which("curl") is None:
         pytest.skip("bash or curl is not installed")

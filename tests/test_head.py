@@ -233,9 +233,13 @@ def test_a_part_comes_back_from_disk_as_it_was_computed(tmp_path) -> None:
     assert (again.choice, again.tried, again.blocks, again.solver) == (part.choice, part.tried, [], "encoder")
 
 
-def test_the_threads_of_the_search_do_not_change_its_result(monkeypatch: pytest.MonkeyPatch) -> None:
-    features, rows = classes()
-    many = search("encoder", features, rows, 3, "accuracy", 0)
-    monkeypatch.setattr(head, "available_cores", lambda: 1)
-    one = search("encoder", features, rows, 3, "accuracy", 0)
-    assert np.array_equal(many.oof, one.oof) and many.tried == one.tried
+@pytest.mark.parametrize("solver", ["ngrams", "encoder"])
+def test_the_threads_of_the_search_do_not_change_its_result(solver: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    features, rows = classes(count=600)
+    given = features_for(solver, features)
+    found = []
+    for threads in (1, 6, 6):
+        monkeypatch.setattr(head, "available_cores", lambda threads=threads: threads)
+        found.append(search(solver, given, rows, 3, "macro_f1", 0))  # type: ignore[arg-type]
+    for other in found[1:]:
+        assert np.array_equal(other.oof, found[0].oof) and other.tried == found[0].tried

@@ -21,7 +21,7 @@ KINDS = ("classify", "tag", "extract", "generate")
 AVAILABLE_KINDS = ("classify", "tag")
 METRICS: dict[str, tuple[str, ...]] = {  # the first is the kind's default
     "classify": ("accuracy", "macro_f1", "micro_f1"),
-    "tag": ("micro_f1", "macro_f1", "auprc"),
+    "tag": ("micro_f1", "macro_f1", "flagged_f1", "auprc"),
     "extract": ("field_f1", "exact_match"),
     "generate": ("exact_match", "chrf", "rouge_l", "execution", "pass_at_1"),
 }
