@@ -69,7 +69,7 @@ def decisions() -> str:
     lines += ["| note | date | decision |", "|---|---|---|"]
     for path in sorted((DOCS / "decisions").glob("[0-9]*.md")):
         text = path.read_text(encoding="utf-8")
-        title = text.splitlines()[0].removeprefix("# ").partition(": ")[2]
+        title = re.sub(r"^# \d+:? *", "", text.splitlines()[0])
         date = re.search(r"\d{4}-\d\d-\d\d", text)
         lines.append(f"| [{path.stem[:4]}]({path.name}) | {date[0] if date else ''} | {cell(title)} |")
     return "\n".join(lines) + "\n"

@@ -1,13 +1,12 @@
-"""What every test shares: `--slow` asks for the long ones, and JANGIN_HOME is a folder of the run's own."""
+"""What every test shares: `--slow` asks for the long ones, and JANGIN_HOME is a folder of the test's own."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import tiny_base as tiny_base_files
 
+import tiny_base as tiny_base_files
 from jangin.bases import catalogue
 from jangin.types import BaseModel
 
@@ -23,17 +22,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 item.add_marker(pytest.mark.skip(reason="takes minutes: run with --slow"))
 
 
-@pytest.fixture(scope="session")
-def _home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("home")
-
-
 @pytest.fixture(autouse=True)
-def _own_home(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, _home: Path) -> Iterator[None]:
+def _own_home(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     """Looks and locks of a test stay out of the user's store; only `weights` tests read the bases that lie there."""
     if request.node.get_closest_marker("weights") is None:
-        monkeypatch.setenv("JANGIN_HOME", str(_home))
-    yield
+        monkeypatch.setenv("JANGIN_HOME", str(tmp_path_factory.mktemp("home")))
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from small_tasks import classify_task, messages, tag_task, write
 
 from jangin import bundle
 from jangin.errors import BaseModelError, DataError, InputError, JanginError
@@ -19,6 +18,7 @@ from jangin.train import climb as climbing
 from jangin.train.climb import Climbed, train
 from jangin.train.rungs import Attempt, FrozenRung, NgramRung
 from jangin.train.workshop import Workshop
+from small_tasks import classify_task, messages, tag_task, write
 
 
 class Twin(NgramRung):
@@ -227,9 +227,7 @@ def test_what_is_no_record_cannot_be_replayed(tmp_path: Path, content: bytes | N
     assert error.value.hint == "name the record.json of an earlier climb"
 
 
-def test_the_same_seed_gives_the_same_specialist_also_for_another_order_of_rows(
-    tmp_path: Path, unpacked: None
-) -> None:
+def test_the_same_seed_gives_the_same_specialist_also_for_another_order_of_rows(tmp_path: Path, unpacked: None) -> None:
     one = train(classify_task(tmp_path / "one"), quiet=True, only=["ngrams"])
     other = classify_task(tmp_path / "other")
     for name in ("train", "test"):
@@ -242,7 +240,9 @@ def test_the_same_seed_gives_the_same_specialist_also_for_another_order_of_rows(
 
 def test_another_seed_or_another_row_is_another_specialist(tmp_path: Path, unpacked: None) -> None:
     folder = classify_task(tmp_path / "task")
-    found = {identity(train(folder, tmp_path / f"seed{seed}", quiet=True, only=["ngrams"], seed=seed)) for seed in (0, 1)}
+    found = {
+        identity(train(folder, tmp_path / f"seed{seed}", quiet=True, only=["ngrams"], seed=seed)) for seed in (0, 1)
+    }
     write(folder / "train.jsonl", messages(183, 1))
     found.add(identity(train(folder, tmp_path / "more", quiet=True, only=["ngrams"])))
     assert len(found) == 3
@@ -278,9 +278,7 @@ def test_the_scope_gets_a_threshold(tmp_path: Path, unpacked: None) -> None:
     assert rule.out_of_scope == "opening_hours" and 0 < rule.threshold < 1
 
 
-def test_a_frozen_encoder_stands_beside_the_ngrams(
-    tmp_path: Path, tiny_base: Any, ladder: Any, unpacked: None
-) -> None:
+def test_a_frozen_encoder_stands_beside_the_ngrams(tmp_path: Path, tiny_base: Any, ladder: Any, unpacked: None) -> None:
     ladder(NgramRung(), FrozenRung("tiny-bert", False), FrozenRung("tiny-bert", True))
     folder = classify_task(tmp_path / "task")
     climbed = train(folder, quiet=True, only=["ngrams+tiny-bert"])

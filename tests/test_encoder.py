@@ -7,8 +7,8 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from bundles import TEXTS, encoder_bundle
 
+from bundles import TEXTS, encoder_bundle
 from jangin.bases import catalogue
 from jangin.errors import BaseModelError, BundleError, UnknownBaseError
 from jangin.files import hash_file

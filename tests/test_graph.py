@@ -1,4 +1,4 @@
-"""The ONNX graph written by hand against two other implementations: numpy's sums, and transformers where it is there."""
+"""The ONNX graph written by hand against two other implementations: numpy's sums, and transformers."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def random_weights(prefix: str = "", seed: int = 0) -> dict[str, Floats]:
     for layer in range(LAYERS):
         p = f"encoder.layer.{layer}."
         square = ("attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense")
-        sizes = {part: (HIDDEN, HIDDEN) for part in square}
+        sizes = dict.fromkeys(square, (HIDDEN, HIDDEN))
         sizes |= {"intermediate.dense": (INNER, HIDDEN), "output.dense": (HIDDEN, INNER)}
         for part, shape in sizes.items():
             shapes |= {f"{p}{part}.weight": shape, f"{p}{part}.bias": shape[:1]}

@@ -29,7 +29,7 @@ def tags(count: int = 150, seed: int = 0) -> tuple[Floats, Rows]:
     return features, Rows([f"row {i}" for i in range(count)], gold, np.ones((count, 3), bool), None)
 
 
-def features_for(solver: str, features: Floats):  # noqa: ANN201 - scipy's type depends on the solver
+def features_for(solver: str, features: Floats):
     return csr_matrix(features.astype(np.float64)) if solver == "ngrams" else features
 
 

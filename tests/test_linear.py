@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bundles import TEXTS
 
+from bundles import TEXTS
 from jangin.errors import BundleError, StorageError
 from jangin.models import linear, ngrams
 from jangin.models.base import Floats, Rule, sigmoid, softmax

@@ -12,12 +12,12 @@ from jangin.files import hash_file
 from jangin.types import BaseFile, BaseModel, FolderSource
 
 HIDDEN, INNER, LAYERS = 24, 48, 2
-WORDS = (
-    "i lost my card was stolen block the it is gone since cannot find after somebody took want money back for order "
-    "from please refund purchase of thing broken give me a bought return payment made when does arrive promised branch "
-    "open shop opening hours office until what time counter desk closed blue main old second gold small city joint "
-    "green north travel family yesterday on sunday this morning last week in may at noon today monday tonight case"
-).split()
+WORDS = """
+i lost my card was stolen block the it is gone since cannot find after somebody took want money back for order from
+please refund purchase of thing broken give me a bought return payment made when does arrive promised branch open shop
+opening hours office until what time counter desk closed blue main old second gold small city joint green north travel
+family yesterday on sunday this morning last week in may at noon today monday tonight case
+"""
 
 
 def add(folder: Path, seed: int = 0) -> BaseModel:
@@ -25,7 +25,7 @@ def add(folder: Path, seed: int = 0) -> BaseModel:
     from safetensors.numpy import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
-    vocabulary = {word: number for number, word in enumerate(["[PAD]", "[UNK]", *dict.fromkeys(WORDS)])}
+    vocabulary = {word: number for number, word in enumerate(["[PAD]", "[UNK]", *dict.fromkeys(WORDS.split())])}
     config = {
         "model_type": "bert",
         "hidden_size": HIDDEN,

@@ -7,9 +7,11 @@ from the last one and ends in the same weights.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import math
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -132,7 +134,7 @@ def _train(
     shop: Workshop, base: str, rows: Rows, found: dict[str, Path], config: dict[str, Any], folder: Path
 ) -> dict[str, Floats]:
     import torch
-    from transformers import Trainer, TrainingArguments, set_seed
+    from transformers import PrinterCallback, Trainer, TrainingArguments, set_seed
     from transformers.trainer_utils import get_last_checkpoint
 
     set_seed(shop.seed)
@@ -170,7 +172,9 @@ def _train(
     )
     trainer = Trainer(model, arguments, data_collator=_collate, train_dataset=data, optimizers=(optimizer, None))
     last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
-    trainer.train(resume_from_checkpoint=last)
+    trainer.remove_callback(PrinterCallback)
+    with contextlib.redirect_stdout(sys.stderr):  # its progress bar writes a summary; stdout is the verb's own
+        trainer.train(resume_from_checkpoint=last)
     state = model.to("cpu").state_dict()
     return {name.removeprefix("body."): value.float().numpy() for name, value in state.items()}
 

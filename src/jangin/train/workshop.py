@@ -55,7 +55,7 @@ class Workshop:
 
     def encoder(self, base: str) -> Encoder:
         if base not in self._encoders:
-            self._encoders[base] = Encoder(self.encoder_files(base))
+            self._encoders[base] = Encoder(self.encoder_files(base), spinning=True)
         return self._encoders[base]
 
     def encoder_files(self, base: str) -> EncoderFiles:
