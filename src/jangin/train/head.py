@@ -184,8 +184,8 @@ def score_of(metric: str, rows: Rows, logits: Floats) -> float:
         return score(metric, rows.gold, logits.argmax(axis=1), logits.shape[1])
     answers = sigmoid(logits) if metric == "auprc" else logits > 0
     if metric == "flagged_f1":  # any tag at all, as certification reads it
-        gold = (rows.gold & rows.known).any(axis=1, keepdims=True)
-        return score("micro_f1", gold, answers.any(axis=1, keepdims=True), 1)
+        gold = np.asarray((rows.gold & rows.known).any(axis=1))
+        return score("micro_f1", gold[:, None], np.asarray(answers.any(axis=1))[:, None], 1)
     return score(metric, rows.gold, answers, logits.shape[1], rows.known)
 
 
