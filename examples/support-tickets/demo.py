@@ -70,7 +70,9 @@ def ask() -> None:
             )
             took_ms = (time.perf_counter() - began) * 1000
             confidence = answer.model_extra["jangin"]["confidence"]
-            print(f"  {question}\n    -> {answer.choices[0].message.content}  ({confidence:.0%} sure, {took_ms:.0f} ms)")
+            print(
+                f"  {question}\n    -> {answer.choices[0].message.content}  ({confidence:.0%} sure, {took_ms:.0f} ms)"
+            )
     finally:
         server.terminate()
         server.wait(timeout=30)
