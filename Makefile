@@ -22,7 +22,7 @@ $(VENV)/ready-train: $(VENV)/ready
 	touch $@
 
 test-train: $(VENV)/ready-train  ## the tests of fine-tuning (installs torch)
-	$(BIN)/python -m pytest tests/test_train_tuned.py
+	$(BIN)/python -m pytest tests/test_train_tuned.py tests/test_graph.py
 
 check: $(VENV)/ready  ## format, lint, types, unit tests
 	$(BIN)/ruff format --check src tests bench examples

@@ -43,6 +43,10 @@ class Meter:
         return self
 
     def __exit__(self, *error: object) -> None:
+        self.read()
+
+    def read(self) -> None:
+        """Brings the figures up to now; leaving the block does it once more."""
         self.seconds = time.perf_counter() - self._start
         self.cpu_seconds = _cpu_seconds() - self._cpu
         gpu_now = _gpu_joules()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 from jangin import bundle
 from jangin.bases import catalogue
 from jangin.errors import BundleError, EngineError
+from jangin.evals.record import RECORD
 from jangin.files import hash_file, storage_error, write_atomic
 from jangin.models import linear
 from jangin.models.base import Floats, sigmoid, softmax
@@ -25,12 +27,16 @@ from jangin.train.workshop import Workshop
 DISAGREEMENT = 0.005
 PARITY_ROWS = 300
 REQUEST_BYTES = 2_000_000
+Record = Callable[[dict[str, Any]], dict[str, Any]]
 _TOOLS = ("jangin", "numpy", "onnxruntime", "scikit-learn", "scipy", "tokenizers")
 
 
-def pack(shop: Workshop, rung: str, attempt: Attempt, judged: Judged, out: Path) -> dict[str, Any]:
-    """Writes the bundle to `out` (whole, or not at all) and returns its parity report.
+def pack(
+    shop: Workshop, rung: str, attempt: Attempt, judged: Judged, out: Path, record: Record = dict
+) -> dict[str, Any]:
+    """Writes the bundle to `out` (whole and with its record, or not at all) and returns the record.
 
+    Args: record: makes record.json's content from the parity report.
     Raises: BundleError when the packed artefact disagrees with the trainer's; StorageError.
     """
     shipped = attempt.shipped()
@@ -39,13 +45,14 @@ def pack(shop: Workshop, rung: str, attempt: Attempt, judged: Judged, out: Path)
     try:
         building.mkdir(parents=True)
         _write_bundle(shop, rung, attempt, judged, shipped.head, building)
-        parity = _parity(shop, shipped.trainer, building)
+        told = record(_parity(shop, shipped.trainer, building))
+        write_atomic(building / RECORD, msgspec.json.format(msgspec.json.encode(told)))
         _swap(building, out)
     except OSError as error:
         raise storage_error(out, error) from error
     finally:
         shutil.rmtree(building, ignore_errors=True)
-    return parity
+    return told
 
 
 def _write_bundle(

@@ -13,7 +13,7 @@ import msgspec
 
 from jangin.errors import BaseModelError, InputError, JanginError, MissingExtraError
 from jangin.evals.chance import ENOUGH
-from jangin.files import hash_json, write_atomic
+from jangin.files import hash_json
 from jangin.meter import Meter
 from jangin.task import Task, load_task
 from jangin.train.judge import Judged, claim_of, judge
@@ -80,10 +80,12 @@ def train(
         chosen = _choose(tries, best)
         from jangin.pack import pack
 
-        parity = pack(shop, chosen.rung.name, chosen.attempt, chosen.judged, out)
+        def recorded(parity: dict[str, Any]) -> dict[str, Any]:
+            meter.read()
+            return _record(task, shop, chosen, records, best, budget_s, meter, parity)
+
+        record = pack(shop, chosen.rung.name, chosen.attempt, chosen.judged, out, recorded)
     passes = None if chosen.judged.chance is None else chosen.judged.chance >= ENOUGH
-    record = _record(task, shop, chosen, records, best, budget_s, meter, parity)
-    write_atomic(out / "record.json", msgspec.json.format(msgspec.json.encode(record)))
     shutil.rmtree(shop.work, ignore_errors=True)
     name, attempt = chosen.rung.name, chosen.attempt
     return Climbed(out, attempt.base, attempt.params, name, passes, records, meter.seconds, record)
