@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 import signal
@@ -10,14 +11,18 @@ import sys
 from datetime import date
 from pathlib import Path
 
+import msgspec
 import pytest
 
 import certified
-from jangin.errors import CertificateError
+from jangin import cli
+from jangin.data.load import hash_rows, load_splits, split_hashes
+from jangin.errors import BundleError, CertificateError
 from jangin.evals import certificate as files
 from jangin.evals.certify import certify
 from jangin.evals.register import Register
 from jangin.files import hash_json
+from jangin.task import load_task
 
 TODAY = date(2026, 11, 23)
 
@@ -48,9 +53,11 @@ def test_an_untouched_certificate_verifies_and_says_what_that_means(desk):
     found = files.verify(desk / "certificate.json")
     assert (found.valid, found.differs, found.exit_code) == (True, [], 0)
     assert found.did == (
-        "recomputed the arithmetic from the recorded answers and checked the hashes of certificate, answers and "
-        "bundle; the test was not read and the model not asked again (--rerun does both), and timings, costs, "
-        "energy and calibration are recorded figures"
+        "recomputed the arithmetic and its sentences from the recorded answers, wrote both pages again, and checked "
+        "the hashes of certificate, answers and bundle, and those of task and test against the manifest; the test was "
+        "not read and the model not asked again (--rerun does both). Recorded and not checked: timings, costs, "
+        "energy, calibration, exposure, leaks, parity, licences, versions, description, the date, the count of looks, "
+        "and what is told of the reference"
     )
 
 
@@ -58,7 +65,10 @@ def test_a_changed_certificate_is_found_by_its_id(desk):
     certify(desk, today=TODAY)
     change(desk, lambda document: document.update(date="2027-01-01"), identify=False)
     found = files.verify(desk)
-    assert found.differs == ["id: the certificate was changed after it was written"]
+    assert found.differs == [
+        "id: the certificate was changed after it was written",
+        "renew_by: not 180 days after the date",
+    ]
     assert found.exit_code == 1
 
 
@@ -163,7 +173,7 @@ def test_rerun_predicts_again_and_agrees(desk):
     certify(desk, today=TODAY)
     found = files.rerun(desk / "certificate.json")
     assert (found.valid, found.differs) == (True, [])
-    assert found.did == "predicted the sealed test again with the bundle in this folder and compared every answer"
+    assert found.did.startswith("did all that --verify does, opened the sealed test, compared every truth and unit, ")
 
 
 def test_rerun_finds_answers_that_the_model_does_not_give(desk):
@@ -172,7 +182,7 @@ def test_rerun_finds_answers_that_the_model_does_not_give(desk):
     rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
     rows[5]["answer"] = certified.LABELS[(certified.LABELS.index(rows[5]["answer"]) + 1) % 3]
     path.write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows), "utf-8")
-    assert files.rerun(desk).differs == ["answers: 1 of 120 differ (first: 'r2-5')"]
+    assert "answers: 1 of 120 differ (first: 'r2-5')" in files.rerun(desk).differs
 
 
 def test_rerun_finds_a_test_that_changed(desk):
@@ -182,7 +192,10 @@ def test_rerun_finds_a_test_that_changed(desk):
     row = json.loads(lines[0])
     row["output"] = certified.LABELS[1] if row["output"] != certified.LABELS[1] else certified.LABELS[0]
     path.write_text("\n".join([json.dumps(row), *lines[1:]]), "utf-8")
-    assert files.rerun(desk).differs == ["test: its rows are not the certified ones"]
+    assert files.rerun(desk).differs == [
+        "test: its rows are not the certified ones",
+        "gold: 1 of 120 differ (first: 'r2-0')",
+    ]
 
 
 def test_rerun_and_verify_are_no_looks(desk):
@@ -242,3 +255,146 @@ def test_with_one_of_the_two_registers_deleted_the_count_holds(desk, home):
         path.unlink()
     third = certify(desk, reference="gpt-4/banking77-1shot", today=TODAY)
     assert third.look["number"] == 3
+
+
+def forge_all_right(desk: Path) -> None:
+    """Every truth set to the answer, and everything that follows from it computed again."""
+    from jangin.evals import render, wording
+    from jangin.evals.arithmetic import arithmetic
+    from jangin.evals.register import Look
+
+    old = files.read(desk)
+    answers = [msgspec.structs.replace(row, gold=row.answer) for row in files.read_answers(desk)]
+    content = files.answers_file(answers)
+    sums = arithmetic(old.claim, 1, "classify", old.specialist["labels"], None, answers)
+    look = Look(1, old.claim, old.look["registered"])
+    said = {
+        "sentence": wording.sentence("desk", sums["result"], None, old.claim),
+        "not_said": wording.not_said(old.exposure, sums["result"], look, None, copies=2, trained={}),
+        "hashes": {**old.hashes, "answers": hashlib.sha256(content).hexdigest()},
+    }
+    forged = files.identified(msgspec.structs.replace(old, **sums, **said))
+    (desk / "answers.jsonl").write_bytes(content)
+    (desk / "certificate.json").write_text(files.to_json(forged), "utf-8")
+    (desk / "certificate.md").write_text(render.markdown(forged), "utf-8")
+    (desk / "certificate.html").write_text(render.html(forged, answers), "utf-8")
+
+
+def test_rerun_finds_truths_that_the_test_does_not_hold(desk):
+    certify(desk, today=TODAY)
+    wrong = sum(row.gold != row.answer for row in files.read_answers(desk))
+    forge_all_right(desk)
+    assert files.verify(desk).valid  # nothing but the test can tell
+    found = files.rerun(desk)
+    assert not found.valid
+    assert len(found.differs) == 1
+    assert found.differs[0].startswith(f"gold: {wrong} of 120 differ (first: '")
+
+
+def test_rerun_finds_what_verify_finds(desk):
+    certify(desk, today=TODAY)
+    change(desk, lambda document: document["result"].update(score=0.999))
+    assert files.rerun(desk).differs == files.verify(desk).differs != []
+
+
+def test_rerun_finds_a_bar_that_the_task_does_not_set(desk):
+    certify(desk, today=TODAY)
+    change(desk, lambda document: document["claim"].update(at_least=0.1))
+    assert "claim: not what the task's bar and the reference give" in files.rerun(desk).differs
+
+
+def test_rerun_agrees_with_a_recorded_reference_and_finds_its_answers_changed(desk):
+    rows = [{"id": row["id"], "output": row["output"]} for row in certified.rows(120, 2)]
+    path = desk.parent / "gpt.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)), "utf-8")
+    certify(desk, reference="gpt.jsonl", today=TODAY)
+    assert files.rerun(desk).differs == []
+    rows[3]["output"] = None
+    path.write_text("\n".join(map(json.dumps, rows)), "utf-8")
+    assert files.rerun(desk).differs == [
+        "claim: not what the task's bar and the reference give",
+        "reference's answers: 1 of 120 differ (first: 'r2-3')",
+    ]
+
+
+def record_data(desk: Path) -> None:
+    """Writes the hashes of the task's data into the manifest, as `jangin train` does."""
+    task = load_task(desk.parent)
+    document = json.loads((desk / "manifest.json").read_text("utf-8"))
+    document["lineage"]["data"] = {
+        "train": hash_rows(load_splits(task).train),
+        "test": split_hashes(task)["test"],
+    }
+    (desk / "manifest.json").write_text(json.dumps(document), "utf-8")
+
+
+@pytest.mark.parametrize(("name", "how"), [("test", "against"), ("train", "on")])
+def test_data_changed_after_training_are_refused_before_a_look_is_registered(desk, name, how):
+    record_data(desk)
+    path = desk.parent / f"{name}.jsonl"
+    path.write_text("\n".join(path.read_text("utf-8").splitlines()[:-20]), "utf-8")
+    with pytest.raises(BundleError) as caught:
+        certify(desk, today=TODAY)
+    assert caught.value.message.startswith(f"the {name} is not the one that this specialist was trained {how}: sha256 ")
+    assert caught.value.message.endswith(" in the manifest")
+    assert caught.value.hint == "jangin train TASK again, or bring the data back as they were"
+    assert not (desk.parent / ".jangin").exists()
+
+
+def test_data_as_they_were_are_certified_and_verify_compares_their_hash(desk):
+    record_data(desk)
+    found = certify(desk, today=TODAY)
+    assert files.rerun(desk).differs == []
+    assert not any("does not record its data" in said for said in found.not_said)
+    change(desk, lambda document: document["hashes"].update(test="0" * 64, task="0" * 64))
+    assert files.verify(desk).differs == [
+        "hashes.task: not what manifest.json says",
+        "hashes.test: not what manifest.json says",
+    ]
+
+
+def test_a_bundle_that_records_no_data_is_certified_with_a_word_about_it(desk):
+    found = certify(desk, today=TODAY)
+    assert any(said.startswith("The bundle does not record its data, ") for said in found.not_said)
+
+
+@pytest.mark.parametrize("name", ["certificate.md", "certificate.html"])
+def test_a_page_that_was_changed_or_lost_is_found(desk, name):
+    certify(desk, today=TODAY)
+    path = desk / name
+    path.write_text(path.read_text("utf-8").replace("0.9", "1.0"), "utf-8")
+    assert files.verify(desk).differs == [f"{name}: not what certificate.json gives"]
+    path.unlink()
+    assert files.verify(desk).differs == [f"{name}: cannot be read"]
+
+
+@pytest.mark.parametrize(
+    ("edit", "told"),
+    [
+        ({"sentence": "Superior."}, "sentence: not what the recorded answers give"),
+        ({"not_said": []}, "not_said: not what the certificate's own figures give"),
+        ({"renew_by": "2099-01-01"}, "renew_by: not 180 days after the date"),
+    ],
+)
+def test_forged_words_are_found(desk, edit, told):
+    certify(desk, today=TODAY)
+    change(desk, lambda document: document.update(edit))
+    assert files.verify(desk).differs == [told]
+
+
+def test_a_look_registered_in_one_place_only_is_told_on_the_page_and_by_the_verb(desk, home, capsys):
+    (desk.parent / ".jangin").write_text("a file where the folder would be", "utf-8")
+    assert cli.main(["certify", str(desk)]) == 0
+    assert "warning: this look could be registered in one place only (" in capsys.readouterr().err
+    found = files.read(desk)
+    assert found.look["copies"] == 1
+    assert "This look could be registered in one place only: deleting one file forgets it." in found.not_said
+    assert files.verify(desk).valid
+
+
+def test_an_earlier_certificate_is_kept_under_its_id(desk):
+    first = certify(desk, today=TODAY)
+    second = certify(desk, reference="gpt-4/banking77-rag20", today=TODAY)
+    assert files.read(desk) == second
+    assert files.read(desk / f"certificate-{first.id[:8]}.json") == first
+    assert [path.name for path in desk.glob("certificate-*")] == [f"certificate-{first.id[:8]}.json"]

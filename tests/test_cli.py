@@ -235,3 +235,21 @@ def test_a_reader_that_stops_early_ends_the_command_quietly(desk: Path, tmp_path
         err = process.stderr.read()
         assert process.wait(60) == 0
     assert b"Error" not in err and b"Traceback" not in err
+
+
+def test_predict_tells_how_many_rows_had_errors_and_exits_with_1_when_all_had(
+    desk: Path, tmp_path: Path, run: Any
+) -> None:
+    data = write(tmp_path / "some.jsonl", [{"body": text} for text in ("refund", "", "")])
+    status, out, _ = run("predict", desk, data, "--field", "body", "-o", tmp_path / "some.out")
+    assert status == 0 and out.startswith("3 rows, 2 with errors, ") and out.endswith(f" in {tmp_path / 'some.out'}\n")
+    data = write(tmp_path / "none.jsonl", [{"input": ""}, {"input": " "}])
+    status, out, _ = run("predict", desk, data, "-o", tmp_path / "none.out", "--json")
+    assert status == 1 and (json.loads(out)["rows"], json.loads(out)["errors"]) == (2, 2)
+    assert run("predict", desk, data)[0] == 1
+
+
+def test_an_empty_list_of_rungs_is_refused_with_the_names_there_are(tmp_path: Path, run: Any) -> None:
+    status, out, err = run("train", classify_task(tmp_path / "task"), "--rungs", "")
+    assert (status, out) == (2, "")
+    assert err.startswith("error: no rung named\n  try: the rungs are: ngrams, ")

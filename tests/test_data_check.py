@@ -309,7 +309,9 @@ def test_a_test_too_small_for_its_margin_is_reported(tmp_path):
 
 def test_the_size_of_a_test_is_counted_in_units(tmp_path):
     test = [{**row, "customer": f"c{n // 4}"} for n, row in enumerate(rows(40, start=5_000))]
-    report = check(task_in(tmp_path, "unit: customer\nbar: {reference: a/b, margin: 0.05}", test=test))
+    report = check(
+        task_in(tmp_path, "unit: customer\nbar: {reference: gpt-4/banking77-rag20, margin: 0.05}", test=test)
+    )
     message = "a test of 10 units can prove no margin below 0.2775; the bar asks for 0.05"
     assert text(the(report, "small_test")) == ("warning", message, "use at least 73 test units, or a wider margin")
 
@@ -361,3 +363,21 @@ def test_the_page_names_findings_with_their_mend(tmp_path):
         "- **error** `untrainable`: train has only one label, 'label-0': there is nothing to learn\n"
         "  - mend: add examples of the other labels\n"
     ) in page
+
+
+def test_an_unknown_published_reference_is_an_error_that_names_the_near_one(tmp_path):
+    report = check(task_in(tmp_path, "bar: {reference: gpt-4/banking77-rag21}"))
+    finding = the(report, "unknown_reference")
+    assert (finding.severity, finding.message) == ("error", "no published reference 'gpt-4/banking77-rag21'")
+    assert finding.hint.startswith("did you mean 'gpt-4/banking77-rag20'") and report.exit_code == 2
+
+
+def test_a_reference_that_is_yet_to_be_recorded_is_no_error(tmp_path):
+    assert check(task_in(tmp_path, "bar: {reference: answers.jsonl}")).errors == 0
+
+
+def test_a_scope_that_is_no_label_is_an_error_that_names_the_near_one(tmp_path):
+    report = check(task_in(tmp_path, "out_of_scope: lable-1"))
+    message = "out_of_scope is 'lable-1'; no row of train has this label"
+    assert text(the(report, "unknown_out_of_scope")) == ("error", message, "did you mean 'label-1'?")
+    assert report.exit_code == 2

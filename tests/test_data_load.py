@@ -249,3 +249,10 @@ def test_a_kind_of_a_later_version_is_refused(tmp_path):
     with pytest.raises(TaskError) as error:
         load_splits(load_task(tmp_path))
     assert error.value.message == "kind generate is not available in this version"
+
+
+def test_a_scope_that_is_no_label_is_refused(tmp_path):
+    with pytest.raises(DataError) as error:
+        load_splits(task_in(tmp_path, "out_of_scope: zzz"))
+    message = "out_of_scope is 'zzz'; no row of train has this label"
+    assert refused(error) == (message, "name a label of train, or take 'out_of_scope' out")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import signal
 import subprocess
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 from bundles import TEXTS, encoder_bundle, ngram_bundle
-from jangin.errors import DataError
+from jangin.errors import DataError, InputError, StorageError
 from jangin.models.specialist import load
 from jangin.predict import predict
 
@@ -46,7 +47,7 @@ def test_every_row_gets_the_specialist_s_answer_in_order(tmp_path: Path) -> None
     for row, probabilities in zip(rows, want):
         assert list(row["probabilities"].values()) == pytest.approx(probabilities.tolist(), abs=1e-6)
         assert row["confidence"] == row["probabilities"][row["label"]]
-    assert (found.rows, found.unanswered, found.resumed_at) == (1_200, 0, 0)
+    assert (found.rows, found.errors, found.resumed_at) == (1_200, 0, 0)
     assert found.rows_per_s > 0 and found.output == str(tmp_path / "out.jsonl")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl", "out.jsonl", "tiny"]
 
@@ -90,7 +91,7 @@ def test_a_bad_row_gets_a_line_that_says_why_and_its_neighbours_their_answers(tm
     ]
     data.write_bytes(b"\n".join(rows))
     found = predict(desk, data, tmp_path / "out.jsonl", quiet=True)
-    assert (found.rows, found.unanswered) == (8, 6)
+    assert (found.rows, found.errors) == (8, 6)
     answers = lines(tmp_path / "out.jsonl")
     assert [answer.get("label") for answer in (answers[0], answers[7])] == ["card_lost", "refund"]
     assert [(answer["id"], answer["error"]) for answer in answers[1:7]] == [
@@ -180,3 +181,65 @@ def test_a_full_disk_is_named_and_the_run_goes_on_when_there_is_room(tmp_path: P
     )
     found = predict(desk, data, out, quiet=True)
     assert found.resumed_at > 500 and found.rows == len(lines(out)) == 2_000
+
+
+def test_an_output_that_is_there_is_never_overwritten(tmp_path: Path, desk: Path) -> None:
+    data, notes = write(tmp_path / "in.jsonl", [{"input": "refund"}]), tmp_path / "mynotes.jsonl"
+    notes.write_text("mine")
+    with pytest.raises(InputError) as caught:
+        predict(desk, data, notes, quiet=True)
+    assert str(caught.value) == f"'{notes}' is there already\n  try: name another file, or remove it"
+    assert notes.read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["desk", "in.jsonl", "mynotes.jsonl"]
+
+
+def test_an_output_that_cannot_be_written_is_refused_at_once_and_leaves_nothing(tmp_path: Path, desk: Path) -> None:
+    data, folder = write(tmp_path / "in.jsonl", [{"input": "refund"}]), tmp_path / "answers"
+    folder.mkdir()
+    with pytest.raises(InputError) as caught:
+        predict(desk, data, folder, quiet=True)
+    assert str(caught.value) == f"'{folder}' is a folder\n  try: name a file for the answers"
+    with pytest.raises(StorageError) as storage:
+        predict(desk, data, data / "out.jsonl", quiet=True)
+    assert storage.value.hint == "check the path and its permissions"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["answers", "desk", "in.jsonl"]
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("field", "wanted"), [(None, "'input' or 'text' or 'messages'"), ("body", "'body'")], ids=["default", "named"]
+)
+def test_a_file_without_the_input_s_column_is_refused_naming_the_columns(
+    field: str | None, wanted: str, tmp_path: Path, desk: Path
+) -> None:
+    data = tmp_path / "in.csv"
+    data.write_text("message,intent\nrefund please,refund\n")
+    for out in (None, tmp_path / "out.jsonl"):
+        with pytest.raises(DataError) as caught:
+            predict(desk, data, out, field=field, quiet=True)
+        assert str(caught.value) == (
+            f"in.csv: no column {wanted}; found: 'message', 'intent'\n  try: name the column: --field NAME"
+        )
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["desk", "in.csv"]
+
+
+def test_a_resumed_run_counts_the_errors_of_the_whole_output(tmp_path: Path, desk: Path) -> None:
+    rows = [{"input": "" if n % 3 == 0 else "refund"} for n in range(9)]
+    data, out = write(tmp_path / "in.jsonl", rows), tmp_path / "out.jsonl"
+    predict(desk, data, out, quiet=True)
+    whole = out.read_bytes()
+    out.unlink()
+    job = {
+        "input_sha256": hashlib.sha256(data.read_bytes()).hexdigest(),
+        "specialist": load(desk).sha256,
+        "field": None,
+        "probabilities": False,
+    }
+    (tmp_path / "out.jsonl.part.json").write_text(json.dumps(job))
+    for torn in (b'{"id":"row-6","lab', b"\x00\x00\n"):
+        (tmp_path / "out.jsonl.part").write_bytes(b"".join(whole.splitlines(keepends=True)[:5]) + torn)
+        (tmp_path / "out.jsonl.part.json").write_text(json.dumps(job))
+        found = predict(desk, data, out, quiet=True)
+        assert (found.rows, found.errors, found.resumed_at) == (9, 3, 5)
+        assert out.read_bytes() == whole
+        out.unlink()

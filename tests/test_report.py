@@ -104,6 +104,20 @@ def test_a_certificate_that_was_touched_is_told(tmp_path):
     assert "the certificate is not valid: id: the certificate was changed after it was written" in page_of(tmp_path)
 
 
+def test_the_table_says_that_a_certificate_is_not_valid_instead_of_its_score_and_verdict(tmp_path):
+    desk = climbed(tmp_path / "task")
+    verdict = certify(desk, today=date(2026, 11, 23)).result["verdict"]
+    path = desk / "certificate.json"
+    sound = path.read_text("utf-8")
+    for broken in (sound.replace('"renew_by": "2027', '"renew_by": "2030'), "{"):
+        path.write_text(broken, "utf-8")
+        page = page_of(tmp_path)
+        assert "<td class=num>–</td><td>certificate not valid</td>" in page
+        assert f"<td>{verdict}</td>" not in page and f">{verdict}</span>" not in page
+    path.write_text(sound, "utf-8")
+    assert f"<td>{verdict}</td>" in page_of(tmp_path)
+
+
 def test_a_climb_without_a_specialist_says_that_the_test_stayed_sealed(tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "record.json").write_text(json.dumps({"rungs": RUNGS}), "utf-8")

@@ -189,7 +189,7 @@ def test_an_unknown_model_is_refused_naming_the_ones_there_are(served: Served) -
         ([], "'input' is empty", "input"),
         (["fine", ""], "'input[1]' is empty", "input[1]"),
         (["fine", 3], "'input[1]' must be a text or a non-empty list of chat messages", "input[1]"),
-        ([{"role": "user", "content": " "}], "'input' is empty", "input"),
+        ([{"role": "user", "content": " "}], "the content of 'input' is empty", "input"),
         (
             [[{"role": "robot", "content": "x"}]],
             "'input[0]': Invalid enum value 'robot' ('[0].role')",
@@ -234,6 +234,11 @@ def test_an_input_that_cannot_be_answered_is_refused(served: Served, given: obje
             "messages[0].name",
         ),
         ({"messages": []}, "'messages' is empty", "messages"),
+        ({"messages": [{"role": "user", "content": ""}]}, "the content of 'messages' is empty", "messages"),
+        ({"temperature": 2.5}, "Expected `float` <= 2.0 ('temperature')", "temperature"),
+        ({"temperature": -1}, "Expected `float` >= 0.0 ('temperature')", "temperature"),
+        ({"top_p": 1.5}, "Expected `float` <= 1.0 ('top_p')", "top_p"),
+        ({"top_p": -0.1}, "Expected `float` >= 0.0 ('top_p')", "top_p"),
     ],
 )
 def test_what_is_not_implemented_is_refused_and_never_ignored(

@@ -81,7 +81,8 @@ def ask() -> None:
 def summary(trained: dict, certificate: dict, page: str, seconds: float) -> None:
     tried = [each for each in trained["rungs"] if each["status"] == "tried"]
     ladder = "\n".join(
-        f"    {each['rung']:28} {each['score']:.1%} on validation, {each['cost_per_1k_usd'] * 1000:.3f} USD per million requests"
+        f"    {each['rung']:28} {each['score']:.1%} on validation, "
+        f"{each['cost_per_1k_usd'] * 1000:.3f} USD per million requests"
         for each in tried
     )
     print(f"""

@@ -77,6 +77,7 @@ def build_parser() -> argparse.ArgumentParser:
     predict.add_argument("specialist", metavar="SPECIALIST", type=Path)
     predict.add_argument("data", metavar="FILE", type=Path)
     predict.add_argument("-o", "--out", metavar="OUT", type=Path, help="JSONL; default: stdout")
+    predict.add_argument("--field", metavar="NAME", help="the column to read (default: input, text or messages)")
     predict.add_argument("--probabilities", action="store_true", help="every label's probability in each row")
 
     serve = verb("serve", "serve specialists behind OpenAI's API")

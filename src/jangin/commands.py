@@ -55,7 +55,7 @@ def train(arguments: Namespace) -> int:
         arguments.task,
         arguments.out,
         budget_s=arguments.budget,
-        only=[name.strip() for name in arguments.rungs.split(",")] if arguments.rungs else None,
+        only=None if arguments.rungs is None else [name.strip() for name in arguments.rungs.split(",") if name.strip()],
         seed=arguments.seed,
         best=arguments.best,
         plan=arguments.plan,
@@ -128,6 +128,12 @@ def certify(arguments: Namespace) -> int:
         usd_per_hour=arguments.usd_per_hour,
         progress=_counted(arguments),
     )
+    if certificate.look["copies"] < 2:
+        print(
+            "warning: this look could be registered in one place only (of the task's .jangin folder and JANGIN_HOME); "
+            "deleting one file forgets it",
+            file=sys.stderr,
+        )
     path = Path(arguments.specialist) / "certificate.html"
     document = {**certificate.summary(), "certificate": str(path.with_suffix(".json"))}
     _print(arguments, document, [certificate.sentence, f"read it: {path}"])
@@ -155,12 +161,14 @@ def predict(arguments: Namespace) -> int:
         arguments.specialist,
         arguments.data,
         arguments.out,
+        field=arguments.field,
         probabilities=arguments.probabilities,
         quiet=arguments.json,
     )
     if arguments.out is not None:
-        _print(arguments, found, [f"{found.rows:,} rows, {found.rows_per_s:,.0f} rows/s, in {arguments.out}"])
-    return 0
+        faults = f"{found.errors:,} with errors, " if found.errors else ""
+        _print(arguments, found, [f"{found.rows:,} rows, {faults}{found.rows_per_s:,.0f} rows/s, in {arguments.out}"])
+    return 1 if found.rows and found.errors == found.rows else 0
 
 
 def serve(arguments: Namespace) -> int:

@@ -12,16 +12,16 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from jangin.data.read import Fault, Row, read_rows
-from jangin.errors import DataError
+from jangin.errors import DataError, InputError
 from jangin.files import storage_error, write_atomic
 from jangin.models.base import Floats
 from jangin.models.specialist import Specialist, load
@@ -31,17 +31,18 @@ from jangin.types import Input
 BATCH_ROWS = 256
 BATCH_CHARS = 400_000
 MAX_CHARS = 100_000
+HEAD_ROWS = 100  # readable rows that are looked at for the input's column
 _BLOCK = 1 << 20
 
 
 class Predicted(msgspec.Struct, frozen=True):
-    """`rows` in the output, `unanswered` of them with an `error`; `resumed_at` rows were there from an earlier run.
+    """`rows` in the output, `errors` of them with an `error`; `resumed_at` rows were there from an earlier run.
 
     rows_per_s: of this run.
     """
 
     rows: int
-    unanswered: int
+    errors: int
     resumed_at: int
     seconds: float
     rows_per_s: float
@@ -55,6 +56,17 @@ class Job(msgspec.Struct, frozen=True):
     specialist: str
     field: str | None
     probabilities: bool
+
+
+class _Done(NamedTuple):
+    """Rows that OUT.part holds already, and how many of them have an `error`."""
+
+    rows: int
+    errors: int
+
+
+class _Line(msgspec.Struct):
+    error: str | None = None
 
 
 class _Item(msgspec.Struct, frozen=True):
@@ -77,19 +89,22 @@ def predict(
     Args:
         field: the column to read; without it `input`, `text` or OpenAI's `messages`.
         probabilities: write every label's probability too.
-    Raises: BundleError, BaseModelError, DataError, StorageError. A bad row is no error: its line says why.
+    Raises: BundleError, BaseModelError, DataError for a file without the input's column, InputError for an output that
+    is there already, StorageError. A bad row is no error: its line says why.
     """
+    if out is not None:
+        _refuse_output(out, data)
     specialist = load(folder)
+    names = (field,) if field else ("input", "text", "messages")
     if out is None:
-        return _run(specialist, data, sys.stdout.buffer, None, 0, field, probabilities, quiet)
-    if out.exists() and out.samefile(data):
-        raise DataError(f"the output '{out}' is the input", "choose another -o")
+        rows = _with_input(read_rows(data), data, names)
+        return _run(specialist, rows, sys.stdout.buffer, None, _Done(0, 0), names, probabilities, quiet)
     sha256, lines = _survey(data)
+    rows = _with_input(read_rows(data), data, names)
     part = out.with_name(out.name + ".part")
     try:
         with _resumed(part, Job(sha256, specialist.sha256, field, probabilities)) as stream:
-            done = _whole_lines(stream)
-            found = _run(specialist, data, stream, lines, done, field, probabilities, quiet)
+            found = _run(specialist, rows, stream, lines, _whole_lines(stream), names, probabilities, quiet)
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(part, out)
@@ -114,29 +129,59 @@ def decide(specialist: Specialist, probabilities: Floats) -> tuple[NDArray[np.ui
     return given, probabilities[rows, top]
 
 
+def _refuse_output(out: Path, data: Path) -> None:
+    """What stands at `out` is never replaced: it may be anybody's file. Raises: DataError, InputError."""
+    if out.exists() and data.exists() and out.samefile(data):
+        raise DataError(f"the output '{out}' is the input", "choose another -o")
+    if out.is_dir():
+        raise InputError(f"'{out}' is a folder", "name a file for the answers")
+    if os.path.lexists(out):
+        raise InputError(f"'{out}' is there already", "name another file, or remove it")
+
+
+def _with_input(rows: Iterator[Row | Fault], data: Path, names: tuple[str, ...]) -> Iterator[Row | Fault]:
+    """The same rows, after a look at the first ones. Raises: DataError when none of them has one of the columns."""
+    seen: list[Row | Fault] = []
+    columns: dict[str, None] = {}
+    for row in islice(rows, HEAD_ROWS):
+        seen.append(row)
+        if isinstance(row, Row):
+            columns |= dict.fromkeys(row.fields)
+            if not columns.keys().isdisjoint(names):
+                return chain(seen, rows)
+    if any(isinstance(row, Row) for row in seen):
+        found = ", ".join(f"'{name}'" for name in columns) or "none"
+        raise DataError(f"{data.name}: no column {_either(names)}; found: {found}", "name the column: --field NAME")
+    return chain(seen, rows)
+
+
+def _either(names: tuple[str, ...]) -> str:
+    return " or ".join(f"'{name}'" for name in names)
+
+
 def _run(
     specialist: Specialist,
-    data: Path,
+    source: Iterator[Row | Fault],
     stream: IO[bytes],
     lines: int | None,
-    done: int,
-    field: str | None,
+    done: _Done,
+    names: tuple[str, ...],
     probabilities: bool,
     quiet: bool,
 ) -> Predicted:
     from tqdm import tqdm
 
-    started, rows, unanswered = time.perf_counter(), done, 0
-    items = islice((_item(row, field) for row in read_rows(data)), done, None)
-    with tqdm(total=lines, initial=done, unit="row", disable=True if quiet else None, file=sys.stderr) as bar:
+    started, rows, errors = time.perf_counter(), done.rows, done.errors
+    items = (_item(row, names) for row in islice(source, done.rows, None))
+    with tqdm(total=lines, initial=done.rows, unit="row", disable=True if quiet else None, file=sys.stderr) as bar:
         for batch in _batches(items):
             stream.write(_answers(specialist, batch, probabilities))
             stream.flush()
             rows += len(batch)
-            unanswered += sum(item.error is not None for item in batch)
+            errors += sum(item.error is not None for item in batch)
             bar.update(len(batch))
     seconds = time.perf_counter() - started
-    return Predicted(rows, unanswered, done, seconds, (rows - done) / max(seconds, 1e-9), None)
+    return Predicted(rows, errors, done.rows, seconds, (rows - done.rows) / max(seconds, 1e-9), None)
 
 
 def _batches(items: Iterator[_Item]) -> Iterator[list[_Item]]:
@@ -173,7 +218,7 @@ def _answers(specialist: Specialist, batch: list[_Item], with_probabilities: boo
     return b"\n".join(lines) + b"\n"
 
 
-def _item(row: Row | Fault, field: str | None) -> _Item:
+def _item(row: Row | Fault, names: tuple[str, ...]) -> _Item:
     """A row as the model reads it; the text is rendered here so that an empty one is seen."""
     identity = f"row-{row.number}"
     if isinstance(row, Fault):
@@ -181,11 +226,9 @@ def _item(row: Row | Fault, field: str | None) -> _Item:
     given = row.fields.get("id")
     if isinstance(given, str | int) and not isinstance(given, bool) and str(given).strip():
         identity = str(given)
-    names = (field,) if field else ("input", "text", "messages")
     value = next((row.fields[name] for name in names if row.fields.get(name) is not None), None)
     if value is None:
-        wanted = " or ".join(f"'{name}'" for name in names)
-        return _Item(identity, "", f"row {row.number}: no field {wanted}")
+        return _Item(identity, "", f"row {row.number}: no field {_either(names)}")
     try:
         text = render(_input(value))
     except msgspec.ValidationError as error:
@@ -256,14 +299,18 @@ def _resumed(part: Path, job: Job) -> IO[bytes]:
     return part.open("w+b")
 
 
-def _whole_lines(stream: IO[bytes]) -> int:
+def _whole_lines(stream: IO[bytes]) -> _Done:
     """Counts the whole lines, cuts off what follows the last, and stands at the end."""
-    lines, end, at = 0, 0, 0
-    while block := stream.read(_BLOCK):
-        lines += block.count(b"\n")
-        if (last := block.rfind(b"\n")) >= 0:
-            end = at + last + 1
-        at += len(block)
+    decode = msgspec.json.Decoder(_Line).decode
+    rows, errors, end = 0, 0, 0
+    for line in stream:
+        if not line.endswith(b"\n"):
+            break
+        try:
+            error = decode(line).error
+        except (msgspec.DecodeError, UnicodeDecodeError):  # a machine that lost its power may leave anything
+            break
+        rows, errors, end = rows + 1, errors + (error is not None), end + len(line)
     stream.seek(end)
     stream.truncate()
-    return lines
+    return _Done(rows, errors)

@@ -22,6 +22,7 @@ from jangin.page import number, page, small, table
 from jangin.types import RungRecord
 
 PAGE = "report.html"
+NOT_VALID = "certificate not valid"
 
 
 class Found(msgspec.Struct):
@@ -32,6 +33,7 @@ class Found(msgspec.Struct):
     record: dict[str, Any] = {}
     rungs: list[RungRecord] = []
     certificate: Certificate | None = None
+    invalid: bool = False
     problems: list[str] = []
 
     @property
@@ -73,8 +75,11 @@ def look_at(folder: Path) -> Found:
     if (folder / CERTIFICATE).is_file():
         try:
             found.certificate = read(folder)
-            found.problems += [f"the certificate is not valid: {each}" for each in verify(folder).differs]
+            checked = verify(folder)
+            found.invalid = not checked.valid
+            found.problems += [f"the certificate is not valid: {each}" for each in checked.differs]
         except CertificateError as error:
+            found.invalid = True
             found.problems.append(error.message)
     return found
 
@@ -91,18 +96,19 @@ def _body(root: Path, found: list[Found]) -> str:
 
 
 def _overview(found: Found) -> list[str]:
-    certificate, chosen = found.certificate, found.chosen
+    certificate, chosen = None if found.invalid else found.certificate, found.chosen
     rung = found.rungs[chosen] if chosen is not None else None
     score = (
         number(certificate.result["score"]) if certificate else number(rung.score if rung else None) + " (validation)"
     )
+    verdict = (certificate.result["verdict"] or "no bar") if certificate else "not certified"
     cost = certificate.cost.own.value if certificate else rung.cost_per_1k_usd if rung else None
     return [
         found.name,
         found.manifest.rung if found.manifest else "none",
         f"{found.manifest.params:,}" if found.manifest else "–",
-        score,
-        (certificate.result["verdict"] or "no bar") if certificate else "not certified",
+        "–" if found.invalid else score,
+        NOT_VALID if found.invalid else verdict,
         small(cost),
     ]
 
@@ -126,7 +132,8 @@ def _certificate(root: Path, found: Found) -> str:
         )
         return f'<div class="card"><h3>Certificate</h3><p>{missing}</p></div>'
     verdict = certificate.result["verdict"]
-    badge = f'<span class="verdict {TONE[verdict]}">{escape(verdict or "no bar")}</span>'
+    tone, shown = ("bad", NOT_VALID) if found.invalid else (TONE[verdict], verdict or "no bar")
+    badge = f'<span class="verdict {tone}">{escape(shown)}</span>'
     where = quote((found.folder / "certificate.html").relative_to(root).as_posix())
     dates = f"Issued {certificate.date}, renew by {certificate.renew_by}; looks at this test: {certificate.looks:,}."
     return (

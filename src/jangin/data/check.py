@@ -20,14 +20,15 @@ from jangin.data.load import (
     first_division,
     label_set,
     prefix_of,
+    refuse_unknown_scope,
     refuse_untrainable,
     repeated_id,
 )
 from jangin.data.overlap import look_for_leaks, look_for_near_duplicates, look_for_repetitions
 from jangin.data.read import Fault
 from jangin.data.rows import Notes, read_examples
-from jangin.errors import DataError
-from jangin.task import Task, require_available
+from jangin.errors import DataError, InputError
+from jangin.task import RECORDED_SUFFIXES, Task, require_available
 from jangin.types import Example
 
 Progress = Callable[[str], None]  # told the name of each stage as it starts
@@ -68,6 +69,7 @@ def examine(task: Task, progress: Progress | None = None) -> Examined:
     require_available(task)
     tell = progress or (lambda stage: None)
     examined = Examined()
+    examined.findings += _reference(task)
     tell("reading")
     notes = _read(task, examined)
     if "train" not in examined.splits:
@@ -138,6 +140,8 @@ def _labels(task: Task, examined: Examined, notes: dict[str, Notes]) -> None:
         refuse_untrainable(task, train)
     except DataError as error:
         examined.findings.append(Finding("untrainable", "error", error.message, error.hint or ""))
+    else:
+        examined.findings += _scope(task, train)
     open_rows = [example for name, examples in examined.splits.items() if name != "test" for example in examples]
     examined.instead = {} if task.labels else contents.label_variants(class_counts(open_rows))
     examined.findings += contents.variant_findings(examined.instead, [notes[name] for name in notes if name != "test"])
@@ -146,6 +150,25 @@ def _labels(task: Task, examined: Examined, notes: dict[str, Notes]) -> None:
     for name, examples in examined.splits.items():
         if name != "train":
             examined.findings += _strange_labels(name, examples, known)
+
+
+def _reference(task: Task) -> Iterator[Finding]:
+    """A published reference must be known before the climb; a recorded one may be recorded later."""
+    if task.bar is None or task.bar.reference is None or task.bar.reference.endswith(RECORDED_SUFFIXES):
+        return
+    from jangin.evals.references import load
+
+    try:
+        load(task.bar.reference, task)
+    except InputError as error:
+        yield Finding("unknown_reference", "error", error.message, error.hint or "")
+
+
+def _scope(task: Task, train: list[Example]) -> Iterator[Finding]:
+    try:
+        refuse_unknown_scope(task, train)
+    except DataError as error:
+        yield Finding("unknown_out_of_scope", "error", error.message, error.hint or "")
 
 
 def _strange_labels(split: str, examples: list[Example], known: set[str]) -> Iterator[Finding]:

@@ -15,7 +15,7 @@ from jangin.data.rows import Notes, read_examples
 from jangin.data.split import calibration_rows, divide, held_out_rows, rows_for_test
 from jangin.errors import DataError
 from jangin.files import hash_file
-from jangin.task import Task, require_available
+from jangin.task import Task, did_you_mean, require_available
 from jangin.types import Example, Splits
 
 
@@ -33,6 +33,7 @@ def load_splits(task: Task, *, open_test_outputs: bool = False) -> Splits:
     splits = drop_leaks(first_division(task, files))
     train = splits["train"]
     refuse_untrainable(task, train)
+    refuse_unknown_scope(task, train)
     validation, calibration = splits.get("validation"), splits.get("calibration")
     sizes = [
         held_out_rows(len(train)) if validation is None else 0,
@@ -107,6 +108,16 @@ def refuse_untrainable(task: Task, train: Sequence[Example]) -> None:
     if len(seen) < (2 if task.kind == "classify" else 1):
         known = f"one label, {next(iter(seen))!r}" if seen else "no label"
         raise DataError(f"train has only {known}: there is nothing to learn", "add examples of the other labels")
+
+
+def refuse_unknown_scope(task: Task, train: Sequence[Example]) -> None:
+    """Raises: DataError when `out_of_scope` is no label: it would be ignored, and nothing would be out of scope."""
+    labels = label_set(task, train)
+    if task.out_of_scope is not None and task.out_of_scope not in labels:
+        raise DataError(
+            f"out_of_scope is {task.out_of_scope!r}; no row of train has this label",
+            did_you_mean(task.out_of_scope, labels) or "name a label of train, or take 'out_of_scope' out",
+        )
 
 
 def label_set(task: Task, train: Iterable[Example]) -> list[str]:

@@ -20,13 +20,20 @@ from jangin.types import Kind
 
 FORMAT = 1
 CERTIFICATE, ANSWERS = "certificate.json", "answers.jsonl"
+VALID_DAYS = 180
 VERIFY_SCOPE = (
-    "recomputed the arithmetic from the recorded answers and checked the hashes of certificate, answers and bundle; "
-    "the test was not read and the model not asked again (--rerun does both), and timings, costs, energy and "
-    "calibration are recorded figures"
+    "recomputed the arithmetic and its sentences from the recorded answers, wrote both pages again, and checked the "
+    "hashes of certificate, answers and bundle, and those of task and test against the manifest; the test was not "
+    "read and the model not asked again (--rerun does both). Recorded and not checked: timings, costs, energy, "
+    "calibration, exposure, leaks, parity, licences, versions, description, the date, the count of looks, and what "
+    "is told of the reference"
 )
-RERUN_SCOPE = "predicted the sealed test again with the bundle in this folder and compared every answer"
-
+RERUN_SCOPE = (
+    "did all that --verify does, opened the sealed test, compared every truth and unit, predicted it again with the "
+    "bundle in this folder, compared every answer, and the claim and the reference's answers with task and reference. "
+    "Recorded and not checked: timings, costs, energy, calibration, exposure, leaks, parity, licences, versions, "
+    "description, the date, and the count of looks"
+)
 
 _NEEDED = {
     "specialist": ("name", "sha256", "kind", "labels"),
@@ -185,10 +192,12 @@ def read_answers(folder: Path) -> list[Answer]:
 
 
 def verify(file: Path) -> Check:
-    """Recomputes the arithmetic and checks the hashes of certificate, answers and bundle. Opens no test, no model.
+    """Recomputes arithmetic, sentences and pages; checks the hashes of certificate, answers and bundle. Opens no test.
 
     Raises: CertificateError when the certificate itself cannot be read.
     """
+    from jangin.evals import recheck
+
     certificate = read(file)
     folder = Path(file) if Path(file).is_dir() else Path(file).parent
     differs = []
@@ -206,15 +215,18 @@ def verify(file: Path) -> Check:
         differs.append("claim.specialist: not the certified specialist")
     if answers is not None:
         differs += _arithmetic_differs(certificate, answers)
+    if answers is not None and not differs:  # a page that agrees with a wrong certificate.json proves nothing
+        differs += recheck.pages_differ(folder, certificate, answers)
     return Check(not differs, differs, VERIFY_SCOPE)
 
 
 def rerun(file: Path, task_path: Path | str | None = None) -> Check:
-    """Predicts the sealed test again and compares every answer; not a look, since it opens no new claim.
+    """`verify`, and the opened test: its truths, units and every answer; not a look, since it opens no new claim.
 
     Raises: CertificateError, BundleError, TaskError, DataError.
     """
     from jangin.data.load import load_splits, split_hashes
+    from jangin.evals import recheck
     from jangin.evals.predicting import predictions
     from jangin.evals.record import task_of
     from jangin.models.specialist import load
@@ -224,19 +236,19 @@ def rerun(file: Path, task_path: Path | str | None = None) -> Check:
     answers = read_answers(folder)
     task = task_of(folder, task_path)
     specialist = load(folder)
-    differs = []
+    differs = verify(file).differs
     if specialist.sha256 != certificate.specialist["sha256"]:
         differs.append("specialist: sha256 is not the certified one")
     if split_hashes(task)["test"] != certificate.hashes["test"]:
         differs.append("test: its rows are not the certified ones")
-    test = load_splits(task).test
+    test = load_splits(task, open_test_outputs=True).test
     if [example.id for example in test] != [answer.id for answer in answers]:
         differs.append("test: its ids are not those of the recorded answers")
         return Check(False, differs, RERUN_SCOPE)
-    _, given = predictions(specialist, [example.input for example in test])
-    unequal = [recorded.id for recorded, now in zip(answers, given) if recorded.answer != now]
-    if unequal:
-        differs.append(f"answers: {len(unequal):,} of {len(answers):,} differ (first: '{unequal[0]}')")
+    differs += recheck.rows_differ(answers, test)
+    probabilities, given = predictions(specialist, [example.input for example in test])
+    differs += recheck.predictions_differ(answers, specialist, probabilities, given)
+    differs += recheck.claim_differs(certificate, task, answers, test)
     return Check(not differs, differs, RERUN_SCOPE)
 
 
@@ -247,6 +259,8 @@ def _id(certificate: Certificate) -> str:
 
 
 def _bundle_differs(folder: Path, certificate: Certificate) -> list[str]:
+    from jangin.evals import recheck
+
     try:
         manifest = bundle.verify(folder)
     except BundleError as error:
@@ -256,11 +270,13 @@ def _bundle_differs(folder: Path, certificate: Certificate) -> list[str]:
         differs.append("manifest.json: the specialist is not the certified one")
     if manifest.files != certificate.hashes["manifest_files"]:
         differs.append("manifest.json: its files are not the certified ones")
-    return differs
+    return differs + recheck.origins_differ(certificate, manifest)
 
 
 def _arithmetic_differs(certificate: Certificate, answers: list[Answer]) -> list[str]:
-    """Every recomputed figure that is not equal, by name."""
+    """Every recomputed figure and sentence that is not equal, by name."""
+    from jangin.evals import recheck
+
     number = certificate.look["number"]
     if not isinstance(number, int) or not 1 <= number <= min(certificate.looks, MOST_LOOKS):
         return [f"look.number: {_short(number)} of {certificate.looks} looks"]
@@ -287,7 +303,7 @@ def _arithmetic_differs(certificate: Certificate, answers: list[Answer]) -> list
         differs.append("per_class: not what the recorded answers give")
     if certificate.scope != again["scope"]:
         differs.append("scope: not what the recorded answers give")
-    return differs
+    return differs + recheck.words_differ(certificate, again["result"])
 
 
 def _short(value: Any) -> str:

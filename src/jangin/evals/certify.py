@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
@@ -15,20 +16,29 @@ from jangin.errors import BundleError, CertificateError, InputError
 from jangin.evals import costs, provenance, render, wording
 from jangin.evals.arithmetic import Answer, arithmetic, columns
 from jangin.evals.calibration import calibration_of
-from jangin.evals.certificate import ANSWERS, CERTIFICATE, Certificate, answers_file, identified, read, to_json, verify
+from jangin.evals.certificate import (
+    ANSWERS,
+    CERTIFICATE,
+    VALID_DAYS,
+    Certificate,
+    answers_file,
+    identified,
+    read,
+    to_json,
+    verify,
+)
 from jangin.evals.predicting import Predicted, Progress, predict_and_measure
 from jangin.evals.record import read_record, task_of
 from jangin.evals.references import Matched, Reference, match
 from jangin.evals.references import load as load_reference
 from jangin.evals.register import Claim, Look, Register
-from jangin.files import hash_json, write_atomic
+from jangin.files import hash_file, hash_json, write_atomic
 from jangin.meter import Figure, machine_price
 from jangin.models.base import Floats
 from jangin.models.specialist import Specialist
 from jangin.task import Bar, Task
-from jangin.types import Example
+from jangin.types import Example, Splits
 
-VALID_DAYS = 180
 _OUTCOME = ("verdict", "score", "reference_score", "difference", "lower", "upper", "n")
 
 
@@ -62,14 +72,15 @@ def certify(
     manifest, task = bundle.verify(folder), task_of(folder, task_path)
     _same_task(manifest, task)
     against = _reference(task, reference)
-    sealed = load_splits(task).test
+    splits, hashes = load_splits(task), split_hashes(task)
+    _same_data(manifest, splits, hashes["test"])
+    sealed = splits.test
     matched = match(against, sealed, task.kind, manifest.labels) if against and against.kind == "recorded" else None
     from jangin.models.specialist import load
 
     specialist = load(folder)
-    hashes = split_hashes(task)
     register = Register(task.folder, hashes["test"], home)
-    claim = _claim(specialist.sha256, task, against)
+    claim = claim_of(specialist.sha256, task, against)
     look = register.open(claim, str(today))
     if look.outcome and (stored := _stored(folder, look, monthly_requests, usd_per_hour)):
         return stored
@@ -78,7 +89,7 @@ def certify(
     answers = _answers(specialist, opened, predicted, matched, task.metric)
     record = read_record(folder)
     said = {
-        **_verdict(task, specialist, against, claim, look, answers),
+        **_verdict(task, specialist, against, look, register.copies(claim), answers),
         **_origins(task, specialist, against, hashes, answers),
         "date": look.date,  # of the evidence: repeating a look does not make it younger
         "renew_by": str(date.fromisoformat(look.date) + timedelta(days=VALID_DAYS)),
@@ -100,11 +111,26 @@ def certify(
 
 
 def _write(certificate: Certificate, answers: Sequence[Answer], folder: Path) -> None:
-    """The JSON last: it is the one that others read."""
+    """The JSON last: it is the one that others read. An earlier one of another id is kept under a name of its own."""
     write_atomic(folder / ANSWERS, answers_file(answers))
     write_atomic(folder / "certificate.md", render.markdown(certificate))
     write_atomic(folder / "certificate.html", render.html(certificate, answers))
+    _keep_earlier(folder / CERTIFICATE, certificate.id)
     write_atomic(folder / CERTIFICATE, to_json(certificate))
+
+
+def _keep_earlier(path: Path, new: str) -> None:
+    """Copied, not renamed: a crash must not leave the folder without a certificate."""
+    if not path.is_file():
+        return
+    try:
+        earlier = read(path).id
+    except CertificateError:
+        earlier = ""
+    if not re.fullmatch("[0-9a-f]{64}", earlier):  # an id made by hand must not name a file
+        earlier = hash_file(path)
+    if earlier != new:
+        write_atomic(path.with_name(f"{path.stem}-{earlier[:8]}{path.suffix}"), path.read_bytes())
 
 
 def _same_task(manifest: bundle.Manifest, task: Task) -> None:
@@ -116,6 +142,22 @@ def _same_task(manifest: bundle.Manifest, task: Task) -> None:
         )
 
 
+def _same_data(manifest: bundle.Manifest, splits: Splits, test: str) -> None:
+    """Refuses rows changed after training. A bundle that records no data at all passes, and its certificate says so."""
+    from jangin.data.load import hash_rows
+
+    recorded = manifest.lineage.get("data") or {}
+    if not recorded:
+        return
+    for name, now in (("test", test), ("train", hash_rows(splits.train))):
+        if (then := recorded.get(name)) != now:
+            raise BundleError(
+                f"the {name} is not the one that this specialist was trained {'against' if name == 'test' else 'on'}: "
+                f"sha256 {now[:12]} now, {str(then)[:12]} in the manifest",
+                "jangin train TASK again, or bring the data back as they were",
+            )
+
+
 def _reference(task: Task, named: str | None) -> Reference | None:
     name = named or (task.bar.reference if task.bar else None)
     reference = load_reference(name, task) if name else None
@@ -124,7 +166,7 @@ def _reference(task: Task, named: str | None) -> Reference | None:
     return reference
 
 
-def _claim(specialist: str, task: Task, reference: Reference | None) -> Claim:
+def claim_of(specialist: str, task: Task, reference: Reference | None) -> Claim:
     """The bar; a reference named on the command line, for a task without a bar, is met with the default margin."""
     bar = task.bar or Bar()
     return Claim(
@@ -179,10 +221,11 @@ def _verdict(
     task: Task,
     specialist: Specialist,
     reference: Reference | None,
-    claim: Claim,
     look: Look,
+    copies: int,
     answers: list[Answer],
 ) -> dict[str, Any]:
+    claim, trained = look.claim, specialist.manifest.lineage.get("data")
     sums = arithmetic(claim, look.k, task.kind, specialist.labels, task.out_of_scope, answers)
     exposure = provenance.exposure(specialist.manifest, reference)
     about = _about(reference, answers)
@@ -192,7 +235,7 @@ def _verdict(
         "reference": about,
         "exposure": exposure,
         "sentence": wording.sentence(specialist.name, sums["result"], about, claim),
-        "not_said": wording.not_said(exposure, sums["result"], claim, look, about),
+        "not_said": wording.not_said(exposure, sums["result"], look, about, copies=copies, trained=trained),
     }
 
 
@@ -237,7 +280,7 @@ def _look(look: Look, register: Register) -> dict[str, Any]:
         "number": look.k,
         "registered": look.date,
         "spent": wording.spent(look.claim.confidence, look.k),
-        "copies": sum(path.is_file() for path in register.paths),
+        "copies": register.copies(look.claim),
         "first_outcome": look.outcome,
     }
 

@@ -81,6 +81,10 @@ class Register:
             self._write([*looks, look])
             return look
 
+    def copies(self, claim: Claim) -> int:
+        """In how many of its two places the claim stands."""
+        return sum(any(look.claim == claim for look in _read(path).looks.get(self.test, [])) for path in self.paths)
+
     def close(self, look: Look, outcome: dict[str, Any]) -> None:
         """Stores the verdict of a look, so that repeating the claim replays it."""
         with self._locked():

@@ -16,8 +16,8 @@ from jangin.page import folded, number, page, small, table
 
 TONE = {"superior": "good", "non-inferior": "good", "inferior": "bad", "inconclusive": "warn", None: "soft"}
 CHECK = (
-    "jangin certify --verify certificate.json   # recomputes the arithmetic, checks the hashes\n"
-    "jangin certify --rerun certificate.json    # predicts the sealed test again, compares every answer"
+    "jangin certify --verify certificate.json   # recomputes the comparison, checks the hashes\n"
+    "jangin certify --rerun certificate.json    # also opens the test and predicts it again"
 )
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|])")
 
@@ -194,9 +194,8 @@ def _safeguards(c: Certificate) -> list[tuple[str, str, str]]:
     leaks, exposure = c.leaks, c.exposure
     dropped = f"{leaks['train_rows']:,} rows of train also stand in the test and were left out of training"
     seen = f"base {exposure.base}" + (f", reference {exposure.reference}" if exposure.reference else "")
-    registered = (
-        f"registered {c.look['registered']}, before the test was opened; {c.look['copies']} copies of the register"
-    )
+    copies = "one copy only" if c.look["copies"] == 1 else f"{c.look['copies']} copies"
+    registered = f"registered {c.look['registered']}, before the test was opened; {copies} of the register"
     return [
         ("leaks", f"{leaks['test_rows']:,} test examples", dropped),
         ("exposure", seen, exposure.why),

@@ -55,9 +55,15 @@ def sentence(name: str, result: dict[str, Any], reference: dict[str, Any] | None
 
 
 def not_said(
-    exposure: Exposure, result: dict[str, Any], claim: Claim, look: Look, reference: dict[str, Any] | None
+    exposure: Exposure,
+    result: dict[str, Any],
+    look: Look,
+    reference: dict[str, Any] | None,
+    *,
+    copies: int,
+    trained: dict[str, str] | None,
 ) -> list[str]:
-    """The limits of the claim, each a sentence."""
+    """The limits of the claim, each a sentence. copies: of the register; trained: the manifest's hashes of its data."""
     said = [
         "It speaks of this artefact, the file with the hash below; a new training run with the same recipe needs its "
         "own certificate.",
@@ -76,13 +82,20 @@ def not_said(
     if reference is not None and reference.get("second_hand"):
         said.append("The published figure was read second-hand, not in its source.")
     if look.k > 1:
-        level = spent(claim.confidence, look.k)
+        level = spent(look.claim.confidence, look.k)
         said.append(f"This is not the first look at this test, so it had to pass a stricter level: {level}.")
     if any(bar["verdict"] in ("inconclusive", "non-inferior") for bar in result["bars"]):
         said.append("'No difference shown' is not 'equal'.")
     first = look.outcome
     if first and first.get("verdict") != result["verdict"]:
         said.append(f"The first run of this look said {first.get('verdict')}; that verdict stands.")
+    if not trained:
+        said.append(
+            "The bundle does not record its data, so nobody can tell whether the test or train were changed after "
+            "training."
+        )
+    if copies < 2:
+        said.append("This look could be registered in one place only: deleting one file forgets it.")
     said.append("The count of looks is kept in files that their owner can delete: it is a seal, not a lock.")
     return said
 

@@ -1,6 +1,6 @@
 """OpenAI's requests, read strictly: what is not implemented is refused in OpenAI's error shape, never ignored.
 
-Accepted because they cannot change a classifier's answer: temperature, top_p, seed, max_tokens and
+Accepted because they cannot change a classifier's answer: temperature to 2, top_p to 1, seed, max_tokens and
 max_completion_tokens from 1 on, user, safety_identifier, prompt_cache_key, metadata; and, at the one value that asks
 for nothing, n = 1, presence_penalty = frequency_penalty = 0, store = false, response_format text. `null` is the same
 as leaving out.
@@ -72,8 +72,8 @@ class ChatRequest(msgspec.Struct, forbid_unknown_fields=True):
     logprobs: bool | None = None
     top_logprobs: Annotated[int, msgspec.Meta(ge=0, le=MAX_TOP_LOGPROBS)] | None = None
 
-    temperature: float | None = None
-    top_p: float | None = None
+    temperature: Annotated[float, msgspec.Meta(ge=0, le=2)] | None = None
+    top_p: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
     seed: int | None = None
     max_tokens: AtLeastOne | None = None
     max_completion_tokens: AtLeastOne | None = None
@@ -174,12 +174,14 @@ def _as_turns(value: list[Any], where: str) -> list[Turn]:
 
 
 def chat_text(turns: list[Turn], where: str) -> str:
+    if not turns:
+        raise RequestError(f"'{where}' is empty", param=where)
     messages: list[Message] = [
         {"role": turn.role, "content": turn.content if isinstance(turn.content, str) else joined(turn.content)}
         for turn in turns
     ]
     if not any(message["content"].strip() for message in messages):
-        raise RequestError(f"'{where}' is empty", param=where)
+        raise RequestError(f"the content of '{where}' is empty", param=where)
     return _bounded(render(messages), where)
 
 

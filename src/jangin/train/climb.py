@@ -134,6 +134,8 @@ def _chosen_rungs(rungs: list[Rung], only: list[str] | None) -> list[Rung]:
     if only is None:
         return rungs
     names = [rung.name for rung in rungs]
+    if not only:
+        raise InputError("no rung named", f"the rungs are: {', '.join(names)}")
     for name in only:
         if name not in names:
             raise InputError(f"no rung '{name}' for this task", f"the rungs are: {', '.join(names)}")
