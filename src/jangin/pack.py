@@ -31,9 +31,7 @@ Record = Callable[[dict[str, Any]], dict[str, Any]]
 _TOOLS = ("jangin", "numpy", "onnxruntime", "scikit-learn", "scipy", "tokenizers")
 
 
-def pack(
-    shop: Workshop, rung: str, attempt: Attempt, judged: Judged, out: Path, record: Record = dict
-) -> dict[str, Any]:
+def pack(shop: Workshop, rung: str, attempt: Attempt, judged: Judged, out: Path, record: Record) -> dict[str, Any]:
     """Writes the bundle to `out` (whole and with its record, or not at all) and returns the record.
 
     Args: record: makes record.json's content from the parity report.
