@@ -13,8 +13,9 @@ import msgspec
 
 from jangin.bases import catalogue, hub
 from jangin.bases.layout import describe, small_files, weight_files
-from jangin.bases.store import Store, hash_file, write_whole
+from jangin.bases.store import Store, write_whole
 from jangin.errors import BaseModelError, StorageError
+from jangin.files import hash_file
 from jangin.types import BaseFile, BaseModel, FolderSource
 
 _HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*(@\w[\w./-]*)?", re.ASCII)

@@ -22,7 +22,8 @@ import msgspec
 
 from jangin.bases import index
 from jangin.bases.download import Corrupt, Denied, Unavailable, Unreachable, fetch, progress
-from jangin.bases.store import Store, copy_hashed, hash_file, storage_faults
+from jangin.bases.store import Store, copy_hashed, storage_faults
+from jangin.files import hash_file
 from jangin.types import HubSource, IndexSource, Wheel
 
 

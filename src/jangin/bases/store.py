@@ -22,6 +22,7 @@ from typing import IO
 import msgspec
 
 from jangin.errors import HashMismatchError, StorageError
+from jangin.files import hash_file
 
 CHUNK_BYTES = 1 << 20
 
@@ -146,12 +147,6 @@ def slug(name: str) -> str:
     """A name as one path component: what is not a letter, digit, dot, dash or underscore becomes two dashes."""
     safe = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "--" for c in name)
     return safe.lstrip(".") or "--"
-
-
-def hash_file(path: Path) -> str:
-    """The sha256 of a file as hex, in constant memory."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def copy_hashed(source: IO[bytes], target: IO[bytes], digest: hashlib._Hash, limit: int | None = None) -> int:
