@@ -39,6 +39,7 @@ def main() -> None:
         folder, home = Path(name), Path(name) / "home"
         home.mkdir()
         for shared in ("blobs", "derived"):
+            (default_home() / shared).mkdir(parents=True, exist_ok=True)
             (home / shared).symlink_to(default_home() / shared)
         environment = {**os.environ, "JANGIN_HOME": str(home)}
         rows = sum(to_csv(arguments.data / f"{split}.jsonl.gz", folder / f"{split}.csv") for split in ("train", "test"))

@@ -8,8 +8,20 @@ from scipy.sparse import csr_matrix
 
 from jangin.errors import DataError
 from jangin.models.base import Floats, sigmoid, softmax
-from jangin.train import head
-from jangin.train.head import ABSENT, GRID, WORTH_MORE, Choice, Linear, calibrate, fit, folds_of, search, take
+from jangin.train import head, hinge
+from jangin.train.head import (
+    ABSENT,
+    GRID,
+    WORTH_MORE,
+    Choice,
+    Linear,
+    calibrate,
+    fit,
+    folds_of,
+    held_out_rows,
+    search,
+    take,
+)
 from jangin.train.parts import Part, kept
 from jangin.train.targets import Rows, join
 
@@ -243,3 +255,42 @@ def test_the_threads_of_the_search_do_not_change_its_result(solver: str, monkeyp
         found.append(search(solver, given, rows, 3, "macro_f1", 0))  # type: ignore[arg-type]
     for other in found[1:]:
         assert np.array_equal(other.oof, found[0].oof) and other.tried == found[0].tried
+
+
+@pytest.mark.parametrize("balanced", [False, True])
+def test_labels_fitted_in_groups_and_in_processes_give_the_same_model(
+    balanced: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    features, rows = classes(count=600, labels=40, noise=0.3)
+    asked = [hinge.Fit(csr_matrix(features.astype(np.float64)), rows.gold, c, balanced, 7) for c in (0.3, 1.0)]
+    alone = hinge.fit_all(asked)
+    monkeypatch.setattr(hinge, "WORTH_PROCESSES", 0)
+    monkeypatch.setattr(hinge, "available_cores", lambda: 2)
+    for one, other in zip(alone, hinge.fit_all(asked)):
+        assert one.weight.shape == (6, 40) and one.classes.tolist() == list(range(40))
+        assert np.array_equal(one.weight, other.weight) and np.array_equal(one.bias, other.bias)
+
+
+def test_a_group_of_labels_is_fitted_as_liblinear_fits_them_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    from sklearn.svm import LinearSVC
+
+    monkeypatch.setattr(hinge, "TOLERANCE", 1e-6)
+    monkeypatch.setattr(hinge, "MOST_PASSES", 50_000)
+    features, rows = classes(count=600, labels=20, noise=0.3)
+    for weights in (None, "balanced"):
+        whole = LinearSVC(C=1.0, tol=1e-6, max_iter=50_000, class_weight=weights).fit(features, rows.gold)
+        given = csr_matrix(features.astype(np.float64))
+        ours = hinge.fit_all([hinge.Fit(given, rows.gold, 1.0, weights is not None, 0)])[0]
+        margins = features @ ours.weight + ours.bias
+        assert np.abs(margins - whole.decision_function(features)).max() < 1e-3
+
+
+def test_one_fold_judges_the_search_where_it_holds_enough_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    features, rows = classes(count=300)
+    assert held_out_rows(rows, 0).tolist() == list(range(300))
+    monkeypatch.setattr(head, "ONE_FOLD_ROWS", 100)
+    answered = held_out_rows(rows, 0)
+    assert len(answered) == 100 and (np.diff(answered) > 0).all()
+    found = search("encoder", features, rows, 3, "accuracy", 0)
+    assert found.oof.shape == (100, 3)
+    assert found.score == (found.oof.argmax(1) == rows.gold[answered]).mean()

@@ -49,18 +49,18 @@ def mix(h: int) -> int:
 
 
 def plain_hash(gram: tuple[str, ...] | str) -> int:
-    """The same 64-bit hash in Python's own whole numbers."""
+    """The same hash in Python's own whole numbers; its upper 32 bits are what is kept."""
     a, c = 0x9E3779B97F4A7C15, 0x94D049BB133111EB
     if isinstance(gram, str):
         current = mix(ord(gram[0]) + a & MASK)
         for n, char in enumerate(gram[1:], 2):
             current = mix((current * 31 & MASK) ^ (ord(char) * a + n & MASK))
-        return current
+        return current >> 32
     words = [mix(sum(mix(ord(char) * a + at * c & MASK) for at, char in enumerate(word)) & MASK) for word in gram]
     current = words[0]
     for n, word in enumerate(words[1:], 2):
         current = mix((current * 31 & MASK) ^ (word + n & MASK))
-    return current
+    return current >> 32
 
 
 @pytest.mark.parametrize("analyzer", ANALYZERS, ids=str)
@@ -113,7 +113,7 @@ def test_word_weights_equal_scikit_learn_s() -> None:
     texts = sentences(200)
     theirs = TfidfVectorizer(token_pattern=r"\S+", ngram_range=(1, 2), sublinear_tf=True, min_df=2).fit_transform(texts)
     ours = dense(texts, fit_block(texts, WORD, 10_000))
-    assert sorted_columns(ours) == pytest.approx(sorted_columns(theirs.toarray()), abs=1e-5)
+    assert sorted_columns(ours) == pytest.approx(sorted_columns(theirs.toarray()), abs=1e-3)
 
 
 @pytest.mark.parametrize("analyzer", [CHAR, CROSS], ids=["inside words", "over spaces"])
@@ -124,7 +124,8 @@ def test_character_weights_equal_scikit_learn_s_on_the_same_ngrams(analyzer: Ana
     vectoriser = TfidfVectorizer(analyzer=lambda text: plain(text, analyzer), sublinear_tf=True, min_df=2)
     theirs = vectoriser.fit_transform(texts).toarray()
     assert sorted_columns(dense(texts, fit_block(texts, analyzer, 100_000))) == pytest.approx(
-        sorted_columns(theirs), abs=1e-5
+        sorted_columns(theirs),
+        abs=1e-3,  # inverse document frequencies are kept in 16 bits
     )
 
 

@@ -103,9 +103,12 @@ def test_an_unknown_key_of_the_manifest_is_refused(desk: Path) -> None:
     assert refusal(desk) == (f"{path}: Object contains unknown field `trained_at`", AGAIN)
 
 
-def test_a_later_format_names_the_upgrade(desk: Path) -> None:
-    path = edit(desk, format=2)
-    assert refusal(desk) == (f"{path}: format 2; this version reads 1", "pip install -U jangin")
+def test_another_format_names_the_way_out(desk: Path) -> None:
+    path = edit(desk, format=3)
+    assert refusal(desk) == (f"{path}: format 3; this version reads 2", "pip install -U jangin")
+    edit(desk, format=1)
+    message = f"{path}: format 1; this version reads 2"
+    assert refusal(desk) == (message, "train again: an earlier version wrote it")
 
 
 def test_a_missing_file_or_folder_is_named(desk: Path, tmp_path: Path) -> None:

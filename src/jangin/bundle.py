@@ -20,7 +20,7 @@ from jangin.files import hash_file, hash_json
 from jangin.models.base import Rule
 from jangin.types import Kind
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 HEAD = "head.safetensors"
 
@@ -74,7 +74,8 @@ def read_manifest(folder: Path) -> Manifest:
     except msgspec.DecodeError as error:
         raise BundleError(f"{path}: {error}", "copy the bundle again, or train again") from error
     if manifest.format != FORMAT:
-        raise BundleError(f"{path}: format {manifest.format}; this version reads {FORMAT}", "pip install -U jangin")
+        hint = "pip install -U jangin" if manifest.format > FORMAT else "train again: an earlier version wrote it"
+        raise BundleError(f"{path}: format {manifest.format}; this version reads {FORMAT}", hint)
     for name in manifest.files:
         if Path(name).name != name:
             raise BundleError(f"{path}: file name '{name}' leaves the bundle", "do not use this bundle")

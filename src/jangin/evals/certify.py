@@ -98,7 +98,7 @@ def certify(
         "calibration": _calibration(specialist, answers, predicted.probabilities),
         "speed": predicted.speed,
         "cost": costs.cost(against, sealed, specialist, predicted.speed, record, monthly_requests, machine, today),
-        "energy": costs.energy(predicted.meter, len(sealed), record),
+        "energy": costs.energy(predicted.meter, predicted.timed, record),
         "leaks": _leaks(task),
         "parity": record.get("parity"),
     }

@@ -71,7 +71,7 @@ def cost(
 
 
 def energy(meter: Meter, rows: int, record: dict[str, Any]) -> Energy:
-    """What the test's prediction used, per 1,000 rows, and the climb."""
+    """What answering `rows` used under the meter, per 1,000 of them, and the climb."""
     spent = record.get("energy_wh")
     return Energy(
         per_1k=Figure(meter.energy_wh / rows * 1000, "Wh per 1,000 requests", meter.method),

@@ -1,8 +1,9 @@
 """A frozen (or fine-tuned) sentence encoder in ONNX Runtime: texts in, embeddings of length 1 out.
 
-Texts are sorted by length and run in small batches, which wastes little on padding and stays in cache. An answer must
-not depend on the texts it happens to share a batch with: float32 graphs keep that to rounding, and a graph published
-with dynamic int8 (its scales come from the whole batch) is run one text at a time.
+Texts are sorted by length and run in small batches, which wastes little on padding and stays in cache. A whole file of
+them is read in bulk: batches side by side, one core each, need not wait for each other inside every layer. An answer
+must not depend on the texts it happens to share a batch with: float32 graphs keep that to rounding, and a graph
+published with dynamic int8 (its scales come from the whole batch) is run one text at a time.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -39,16 +41,18 @@ class EncoderFiles(msgspec.Struct, frozen=True):
 class Encoder:
     """One ONNX Runtime session; safe to share between the specialists of one process."""
 
-    def __init__(self, files: EncoderFiles, threads: int | None = None, spinning: bool = False):
-        """`spinning`: idle threads wait busily; a tenth faster, for a process that has the machine to itself."""
+    def __init__(self, files: EncoderFiles, threads: int | None = None, bulk: bool = False):
+        """`bulk`: for files, not requests: each batch keeps one core, and as many run as there are cores."""
         import onnxruntime as ort
 
         options = ort.SessionOptions()
-        options.intra_op_num_threads = threads or available_cores()
+        cores = threads or available_cores()
+        self._side_by_side = cores if bulk else 1
+        options.intra_op_num_threads = 1 if bulk else cores
         options.log_severity_level = 3
         # The arena keeps every peak it has seen; a server wants its memory back after one long batch.
-        options.enable_cpu_mem_arena = spinning
-        options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spinning)))
+        options.enable_cpu_mem_arena = bulk
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         if files.tokenizer is None:
             from onnxruntime_extensions import get_library_path
 
@@ -75,13 +79,19 @@ class Encoder:
         if not len(texts):
             return np.zeros((0, self._session.get_outputs()[output].shape[-1]), np.float32)
         texts = [self.files.prefix + text for text in texts]
-        result = None
-        for rows, feed in self._strings(texts) if self._tokenizer is None else self._tokens(texts):
-            found = self._session.run([self._names[output]], feed)[0]
-            if result is None:
-                result = np.empty((len(texts), found.shape[1]), np.float32)
-            result[rows] = found
-        assert result is not None
+        batches = list(self._strings(texts) if self._tokenizer is None else self._tokens(texts))
+
+        def run(batch: tuple[np.ndarray, dict[str, np.ndarray]]) -> np.ndarray:
+            return np.asarray(self._session.run([self._names[output]], batch[1])[0])
+
+        if self._side_by_side == 1 or len(batches) == 1:
+            found = [run(batch) for batch in batches]
+        else:
+            with ThreadPoolExecutor(self._side_by_side) as pool:
+                found = list(pool.map(run, batches))
+        result = np.empty((len(texts), found[0].shape[1]), np.float32)
+        for (rows, _), values in zip(batches, found):
+            result[rows] = values
         if self._tokenizer is None:  # a graph taken as published may not normalise
             result /= np.maximum(np.linalg.norm(result, axis=1, keepdims=True), 1e-12)
         return result

@@ -18,20 +18,20 @@ from jangin.models.base import Floats
 from jangin.models.ngrams import Analyzer, Block, Counts, count_block
 
 ROWS_AT_ONCE = 64
-_DTYPES = {"F32": np.float32, "I8": np.int8, "U64": np.uint64}
+_DTYPES = {"F32": np.float32, "F16": np.float16, "I8": np.int8, "U32": np.uint32}
 
 
 class LinearHead(msgspec.Struct, frozen=True):
     """labels = k, n-gram features = v over all blocks, encoder outputs = d.
 
-    ngram_weight (v, k) int8 and ngram_scale (v,) float32 (both empty without n-grams); encoder_weight (d, k) float32
+    ngram_weight (v, k) int8 and ngram_scale (v,) float32 (both empty without n-grams); encoder_weight (d, k) float16
     (d = 0 without an encoder); bias (k,) float32.
     """
 
     blocks: list[Block]
     ngram_weight: NDArray[np.int8]
     ngram_scale: Floats
-    encoder_weight: Floats
+    encoder_weight: NDArray[np.float16]
     bias: Floats
 
     def logits(self, texts: Sequence[str], encoded: Floats | None) -> Floats:
@@ -43,7 +43,7 @@ class LinearHead(msgspec.Struct, frozen=True):
         if len(self.encoder_weight):
             assert encoded is not None
             # einsum, not a matrix product: its sum for a row is the same whatever other rows are in the batch.
-            out += np.einsum("nd,dk->nk", encoded, self.encoder_weight)
+            out += np.einsum("nd,dk->nk", encoded, self.encoder_weight.astype(np.float32))
         return out
 
     def _ngrams(self, texts: Sequence[str]) -> Floats:

@@ -1,7 +1,7 @@
 """Character and word n-grams as TF-IDF features, hashed with numpy so that neither training nor serving needs a dict.
 
 scikit-learn's vectoriser builds a Python dict of strings: tens of megabytes a specialist and an import of 100 MB in the
-serving process. Here a vocabulary is a sorted array of 64-bit hashes, mapped from disk and searched by bisection, so
+serving process. Here a vocabulary is a sorted array of 32-bit hashes, mapped from disk and searched by bisection, so
 twenty specialists share a server without twenty dictionaries (docs/decisions/0003-ngram-features.md has the figures).
 """
 
@@ -16,7 +16,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-Hashes = NDArray[np.uint64]
+Hashes = NDArray[np.uint32]
+_Wide = NDArray[np.uint64]
 CHUNK_ROWS = 20_000
 
 # Odd 64-bit constants of splitmix64 (Steele, Lea, Flood 2014).
@@ -55,10 +56,10 @@ class Block(msgspec.Struct, frozen=True):
 
     analyzer: Analyzer
     hashes: Hashes
-    idf: NDArray[np.float32]
+    idf: NDArray[np.float16]
 
 
-def _mix(h: Hashes) -> Hashes:
+def _mix(h: _Wide) -> _Wide:
     h = (h ^ (h >> np.uint64(30))) * _B
     h = (h ^ (h >> np.uint64(27))) * _C
     return h ^ (h >> np.uint64(31))
@@ -74,9 +75,12 @@ def _normal(text: str, analyzer: Analyzer) -> str:
 
 
 def hash_ngrams(texts: Sequence[str], analyzer: Analyzer) -> tuple[NDArray[np.int64], Hashes]:
-    """Every n-gram of every text: (row of the text, 64-bit hash), in text order; repeats are kept."""
+    """Every n-gram of every text: (row of the text, 32-bit hash), in text order; repeats are kept.
+
+    Of a million distinct n-grams, about a hundred share their hash with another: they count as one feature.
+    """
     if not texts:
-        return np.empty(0, np.int64), np.empty(0, np.uint64)
+        return np.empty(0, np.int64), np.empty(0, np.uint32)
     padded = [_normal(text, analyzer) for text in texts]
     points = np.frombuffer(("\0".join(padded) + "\0").encode("utf-32-le", "surrogatepass"), np.uint32)
     codes = points.astype(np.uint64)
@@ -85,7 +89,7 @@ def hash_ngrams(texts: Sequence[str], analyzer: Analyzer) -> tuple[NDArray[np.in
         return (_char_ngrams if analyzer.unit == "char" else _word_ngrams)(codes, row, analyzer)
 
 
-def _char_ngrams(codes: Hashes, row: NDArray[np.int64], analyzer: Analyzer) -> tuple[NDArray[np.int64], Hashes]:
+def _char_ngrams(codes: _Wide, row: NDArray[np.int64], analyzer: Analyzer) -> tuple[NDArray[np.int64], Hashes]:
     n = len(codes)
     space = codes == 32
     spaces_before = np.concatenate(([0], np.cumsum(space)))
@@ -109,11 +113,11 @@ def _char_ngrams(codes: Hashes, row: NDArray[np.int64], analyzer: Analyzer) -> t
     return _joined(rows, hashes)
 
 
-def _word_ngrams(codes: Hashes, row: NDArray[np.int64], analyzer: Analyzer) -> tuple[NDArray[np.int64], Hashes]:
+def _word_ngrams(codes: _Wide, row: NDArray[np.int64], analyzer: Analyzer) -> tuple[NDArray[np.int64], Hashes]:
     letter = (codes != 32) & (codes != 0)
     begin = np.flatnonzero(letter & ~np.concatenate(([False], letter[:-1])))
     if not len(begin):
-        return np.empty(0, np.int64), np.empty(0, np.uint64)
+        return np.empty(0, np.int64), np.empty(0, np.uint32)
     opens = np.zeros(len(codes), np.int64)
     opens[begin] = 1
     word_of = np.cumsum(opens)
@@ -135,11 +139,11 @@ def _word_ngrams(codes: Hashes, row: NDArray[np.int64], analyzer: Analyzer) -> t
     return _joined(rows, hashes)
 
 
-def _joined(rows: list[NDArray[np.int64]], hashes: list[Hashes]) -> tuple[NDArray[np.int64], Hashes]:
-    """All lengths together; empty when every text is shorter than the shortest n-gram."""
+def _joined(rows: list[NDArray[np.int64]], hashes: list[_Wide]) -> tuple[NDArray[np.int64], Hashes]:
+    """All lengths together, hashes cut to 32 bits; empty when every text is shorter than the shortest n-gram."""
     if not rows:
-        return np.empty(0, np.int64), np.empty(0, np.uint64)
-    return np.concatenate(rows), np.concatenate(hashes)
+        return np.empty(0, np.int64), np.empty(0, np.uint32)
+    return np.concatenate(rows), (np.concatenate(hashes) >> np.uint64(32)).astype(np.uint32)
 
 
 def _chunks(texts: Sequence[str]) -> Iterator[Sequence[str]]:
@@ -153,7 +157,7 @@ def fit_block(texts: Sequence[str], analyzer: Analyzer, max_features: int, min_d
     Memory is bounded by the distinct n-grams, not by the texts; ties are broken by hash, so the order of equal
     n-grams never depends on the order of rows.
     """
-    hashes, df = np.empty(0, np.uint64), np.empty(0, np.int64)
+    hashes, df = np.empty(0, np.uint32), np.empty(0, np.int64)
     for chunk in _chunks(texts):
         row, found = hash_ngrams(chunk, analyzer)
         order = np.lexsort((row, found))
@@ -168,7 +172,7 @@ def fit_block(texts: Sequence[str], analyzer: Analyzer, max_features: int, min_d
     if len(keep) > max_features:
         keep = np.sort(keep[np.lexsort((hashes[keep], -df[keep]))[:max_features]])
     idf = np.log((1 + len(texts)) / (1 + df[keep])) + 1
-    return Block(analyzer, hashes[keep], idf.astype(np.float32))
+    return Block(analyzer, hashes[keep], idf.astype(np.float16))
 
 
 def count_block(texts: Sequence[str], block: Block) -> Counts:
@@ -182,7 +186,7 @@ def count_block(texts: Sequence[str], block: Block) -> Counts:
     known = block.hashes[at] == found
     key, count = np.unique(row[known] * size + at[known], return_counts=True)
     row, column = key // size, key % size
-    value = (1 + np.log(count)) * block.idf[column]
+    value = (1 + np.log(count)) * block.idf[column].astype(np.float64)
     norm = np.sqrt(np.bincount(row, value * value, len(texts)))
     value = (value / norm[row]).astype(np.float32)
     start = np.concatenate(([0], np.cumsum(np.bincount(row, minlength=len(texts)))))

@@ -18,13 +18,14 @@ from jangin.types import Input, Kind
 class Encoders:
     """The encoders of one process, each opened once, whichever specialists stand on it."""
 
-    def __init__(self, threads: int | None = None):
-        self._threads = threads
+    def __init__(self, threads: int | None = None, bulk: bool = False):
+        """`bulk`: as `Encoder` says."""
+        self._threads, self._bulk = threads, bulk
         self._open: dict[str, Encoder] = {}
 
     def get(self, files: EncoderFiles) -> Encoder:
         if files.sha256 not in self._open:
-            self._open[files.sha256] = Encoder(files, self._threads)
+            self._open[files.sha256] = Encoder(files, self._threads, self._bulk)
         return self._open[files.sha256]
 
     def keep_only(self, used: set[str]) -> None:

@@ -24,7 +24,7 @@ from jangin.files import hash_file, write_atomic
 from jangin.models import graph
 from jangin.models.base import Floats
 from jangin.models.encoder import Encoder, EncoderFiles, prefix_of
-from jangin.train.head import Linear, calibrate, take
+from jangin.train.head import Linear, calibrate, held_out_rows, take
 from jangin.train.parts import Part
 from jangin.train.rungs import Attempt, Shipped, head_of, will_fit
 from jangin.train.targets import Rows
@@ -63,7 +63,7 @@ class TunedRung:
         train, held_out, index = _division(shop)
         folder = shop.work / f"tuned-{self.base}"
         files = _tuned(shop, self.base, train, folder)
-        encoder = Encoder(files)
+        encoder = Encoder(files, bulk=True)
         labels = len(shop.labels)
         identity = Linear(np.eye(labels, dtype=np.float32), np.zeros(labels, np.float32))
         validation = encoder.logits(shop.validation.texts)
@@ -72,8 +72,10 @@ class TunedRung:
         found = [tuned]
         if self.with_ngrams:
             part = shop.ngrams()
-            seen = part.calibration if index is None else part.calibration[index]
-            found.insert(0, msgspec.structs.replace(part, calibration=seen))
+            if index is not None:
+                answered = held_out_rows(shop.train, shop.seed)
+                part = msgspec.structs.replace(part, calibration=part.calibration[np.searchsorted(answered, index)])
+            found.insert(0, part)
         mix = calibrate([part.calibration for part in found], held_out)
         head = head_of(found, [part.linear for part in found], mix)
         trainer = mix([part.validation for part in found])
@@ -104,14 +106,13 @@ def _division(shop: Workshop) -> tuple[Rows, Rows, Any]:
     """(rows to train on, rows to calibrate on, index of the latter in train or None).
 
     Small data has no calibration split: a fine-tuned model cannot answer out of fold at a fair price, so a tenth of
-    train is held out for it.
+    train is held out for it: of the rows that the n-grams' search held out too.
     """
     if len(shop.calibration):
         return shop.train, shop.calibration, None
-    order = np.random.default_rng(shop.seed).permutation(len(shop.train))
-    count = max(1, len(order) // 10)
-    index = np.sort(order[:count])
-    return take(shop.train, np.sort(order[count:])), take(shop.train, index), index
+    rows = held_out_rows(shop.train, shop.seed)
+    index = np.sort(np.random.default_rng(shop.seed).permutation(rows)[: max(1, len(shop.train) // 10)])
+    return take(shop.train, np.setdiff1d(np.arange(len(shop.train)), index)), take(shop.train, index), index
 
 
 def _tuned(shop: Workshop, base: str, rows: Rows, folder: Path) -> EncoderFiles:

@@ -15,14 +15,14 @@ from jangin.models.encoder import Encoder
 from jangin.models.ngrams import CHUNK_ROWS, HANGUL, LATIN, Block, count_block, fit_block, hangul_share
 
 # What an n-gram head may take on disk, and so in a server's memory: twenty of them must not outweigh their encoder.
-HEAD_BYTES = 2_500_000
+HEAD_BYTES = 2_350_000
 HANGUL_SHARE = 0.05
 EMBED_ROWS = 4_096
 
 
 def fit_blocks(texts: Sequence[str], labels: int) -> list[Block]:
     """The vocabulary: analyzers by script, as many features as HEAD_BYTES allows, the ones in fewest texts left out."""
-    room = HEAD_BYTES // (labels + 16)
+    room = HEAD_BYTES // (labels + 10)
     blocks = [fit_block(texts, analyzer, room) for analyzer in (HANGUL if is_hangul(texts) else LATIN)]
     total = sum(len(block.hashes) for block in blocks)
     return blocks if total <= room else [_commonest(block, len(block.hashes) * room // total) for block in blocks]

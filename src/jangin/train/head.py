@@ -11,9 +11,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
-from threading import Lock
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -22,9 +20,12 @@ from numpy.typing import NDArray
 from jangin.errors import DataError
 from jangin.models.base import Floats, sigmoid
 from jangin.models.encoder import available_cores
+from jangin.train import hinge
 from jangin.train.targets import Rows
 
 FOLDS = 3
+# With so many rows in a fold, one fold tells the points of the grid apart as well as three do, at a third of the time.
+ONE_FOLD_ROWS = 2_000
 # Inverse regularisation, weakest last: the middle two are tried, then the neighbour of the better one, unless the two
 # differ by less than WORTH_MORE, which is less than the search can tell.
 WORTH_MORE = 0.003
@@ -32,8 +33,6 @@ GRID: dict[str, tuple[float, ...]] = {"ngrams": (0.1, 0.3, 1.0, 3.0), "encoder":
 # A fold that never saw a label answers this margin for it: clearly no, without breaking the calibration fit.
 ABSENT = -2.0
 Solver = Literal["ngrams", "encoder"]
-# liblinear draws from one random generator for the whole process: side by side, fits would not repeat with their seed.
-_LIBLINEAR = Lock()
 
 
 class Linear(msgspec.Struct, frozen=True, eq=False):
@@ -54,7 +53,8 @@ class Choice(msgspec.Struct, frozen=True):
 
 
 class Searched(msgspec.Struct, frozen=True, eq=False):
-    """The best point, its mean cross-validated score, and the out-of-fold logits (n, labels) of all rows at it."""
+    """The best point, its cross-validated score, every point tried, and the out-of-fold logits (held-out rows, labels)
+    of the best one; `held_out_rows` says which these are."""
 
     choice: Choice
     score: float
@@ -62,53 +62,83 @@ class Searched(msgspec.Struct, frozen=True, eq=False):
     tried: list[tuple[float, bool, float]]
 
 
+class _Job(NamedTuple):
+    """One model to fit: on `rows` whose features are `features`."""
+
+    features: Any
+    rows: Rows
+    choice: Choice
+
+
 def fit(solver: Solver, features: Any, rows: Rows, labels: int, choice: Choice, seed: int) -> Linear:
     """One linear model. Rows whose gold label is outside the set are left out; so are unknown `tag` cells."""
+    return _fit_jobs(solver, [_Job(features, rows, choice)], labels, seed)[0]
+
+
+def _fit_jobs(solver: Solver, jobs: Sequence[_Job], labels: int, seed: int) -> list[Linear]:
+    """All of them, side by side; a `tag` model is one model of two classes for each label."""
+    pieces = [_pieces(job, labels) for job in jobs]
+    wanted = [(j, p) for j, found in enumerate(pieces) for p, (_, gold) in enumerate(found) if len(np.unique(gold)) > 1]
+    fits = [hinge.Fit(jobs[j].features[pieces[j][p][0]], pieces[j][p][1], *_settings(jobs[j]), seed) for j, p in wanted]
+    vectors = dict(zip(wanted, hinge.fit_all(fits) if solver == "ngrams" else _logistic_all(fits)))
+    found = []
+    for j, job in enumerate(jobs):
+        size, known = job.features.shape[1], job.rows.known is not None
+        parts = [
+            _spread(vectors.get((j, p)), gold, size, 2 if known else labels) for p, (_, gold) in enumerate(pieces[j])
+        ]
+        if known:
+            weight = np.concatenate([part.weight[:, 1:] for part in parts], 1)
+            parts = [Linear(weight, np.concatenate([part.bias[1:] for part in parts]))]
+        found.append(parts[0])
+    return found
+
+
+def _settings(job: _Job) -> tuple[float, bool]:
+    return job.choice.c, job.choice.balanced
+
+
+def _pieces(job: _Job, labels: int) -> list[tuple[NDArray, NDArray]]:
+    """(row numbers, gold) of each model: one for `classify`, one for each label of `tag`."""
+    rows = job.rows
     if rows.known is None:
         inside = np.flatnonzero(rows.gold >= 0)
-        return _fit(solver, features[inside], rows.gold[inside], labels, choice, seed)
-    columns = []
-    for label in range(labels):
-        seen = np.flatnonzero(rows.known[:, label])
-        gold = rows.gold[seen, label].astype(np.int64)
-        if len(np.unique(gold)) < 2:
-            always = -ABSENT if gold.any() else ABSENT
-            columns.append(Linear(np.zeros((features.shape[1], 1), np.float32), np.full(1, always, np.float32)))
-            continue
-        two = _fit(solver, features[seen], gold, 2, choice, seed)
-        columns.append(Linear(two.weight[:, 1:], two.bias[1:]))
-    return Linear(np.concatenate([c.weight for c in columns], 1), np.concatenate([c.bias for c in columns]))
+        return [(inside, rows.gold[inside])]
+    seen = [np.flatnonzero(rows.known[:, label]) for label in range(labels)]
+    return [(at, rows.gold[at, label].astype(np.int64)) for label, at in enumerate(seen)]
 
 
-def _fit(solver: Solver, features: Any, gold: NDArray, labels: int, choice: Choice, seed: int) -> Linear:
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.svm import LinearSVC
-
-    only = np.unique(gold)
-    if len(only) == 1:  # a fold that holds one label: the solvers want two
-        bias = np.full(labels, ABSENT, np.float32)
-        bias[only] = -ABSENT
-        return Linear(np.zeros((features.shape[1], labels), np.float32), bias)
-    weights = "balanced" if choice.balanced else None
-    if solver == "ngrams":
-        # liblinear's own default tolerance is 0.1; a tighter one costs time and moved no score.
-        model = LinearSVC(C=choice.c, tol=0.1, class_weight=weights, random_state=seed, max_iter=200)
+def _spread(vectors: hinge.Vectors | None, gold: NDArray, size: int, labels: int) -> Linear:
+    """The fitted classes in their places among all labels. One class only (or none): it is always the answer."""
+    weight, bias = np.zeros((size, labels), np.float32), np.full(labels, ABSENT, np.float32)
+    if vectors is None:
+        bias[np.unique(gold)] = -ABSENT
     else:
-        model = LogisticRegression(C=choice.c, tol=1e-3, max_iter=100, class_weight=weights)
+        weight[:, vectors.classes], bias[vectors.classes] = vectors.weight, vectors.bias
+    return Linear(weight, bias)
+
+
+def _logistic_all(fits: Sequence[hinge.Fit]) -> list[hinge.Vectors]:
+    if len(fits) < 2:
+        return [_logistic(each) for each in fits]
+    with ThreadPoolExecutor(available_cores()) as pool:
+        return list(pool.map(_logistic, fits))
+
+
+def _logistic(each: hinge.Fit) -> hinge.Vectors:
+    from sklearn.linear_model import LogisticRegression
     from threadpoolctl import threadpool_limits
 
+    weights = "balanced" if each.balanced else None
+    model = LogisticRegression(C=each.c, tol=1e-3, max_iter=100, class_weight=weights)
     # One thread a fit: the search runs fits side by side, and threads inside each product made it ten times slower.
-    alone: Any = _LIBLINEAR if solver == "ngrams" else nullcontext()
-    with warnings.catch_warnings(), threadpool_limits(1), alone:
+    with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("ignore")  # a search point that stops early is judged by its score like any other
-        model.fit(features, gold)
-    coef, intercept = np.asarray(model.coef_, np.float32), np.asarray(model.intercept_, np.float32)
+        model.fit(each.features, each.gold)
+    coef, bias = np.asarray(model.coef_, np.float32), np.asarray(model.intercept_, np.float32)
     if len(coef) == 1:  # two classes: one vector says how much more the second one is
-        coef, intercept = np.concatenate((-coef, coef)), np.concatenate((-intercept, intercept))
-    weight = np.zeros((features.shape[1], labels), np.float32)
-    bias = np.full(labels, ABSENT, np.float32)
-    weight[:, model.classes_], bias[model.classes_] = coef.T, intercept
-    return Linear(weight, bias)
+        coef, bias = np.concatenate((-coef, coef)), np.concatenate((-bias, bias))
+    return hinge.Vectors(model.classes_, coef.T, bias)
 
 
 def folds_of(rows: Rows, seed: int) -> list[tuple[NDArray, NDArray]]:
@@ -138,29 +168,32 @@ def take(rows: Rows, index: NDArray) -> Rows:
     return Rows([rows.texts[i] for i in index], rows.gold[index], known, groups)
 
 
-def search(solver: Solver, features: Any, rows: Rows, labels: int, metric: str, seed: int) -> Searched:
-    """Cross-validation inside train over the grid; ties go to the stronger regularisation.
-
-    Folds and points run side by side, but for liblinear's (see _LIBLINEAR); results do not depend on the threads.
-    """
+def judging_folds(rows: Rows, seed: int) -> list[tuple[NDArray, NDArray]]:
+    """The folds that a search fits: all, or the first alone where it holds out enough rows."""
     folds = folds_of(rows, seed)
-    balanced = (False,) if metric == "accuracy" else (False, True)
-    parts = [take(rows, inside) for inside, _ in folds]
-    best: Searched | None = None
+    return folds[:1] if min(len(outside) for _, outside in folds) >= ONE_FOLD_ROWS else folds
+
+
+def held_out_rows(rows: Rows, seed: int) -> NDArray:
+    """The rows, in order, that some model of a search answers without having seen them."""
+    return np.sort(np.concatenate([outside for _, outside in judging_folds(rows, seed)]))
+
+
+def search(solver: Solver, features: Any, rows: Rows, labels: int, metric: str, seed: int) -> Searched:
+    """Cross-validation inside train over the grid; ties go to the stronger regularisation."""
+    folds, answered = judging_folds(rows, seed), held_out_rows(rows, seed)
+    parts, judged = [take(rows, inside) for inside, _ in folds], take(rows, answered)
     tried: list[tuple[float, bool, float]] = []
 
-    def held_out(task: tuple[Choice, int]) -> Floats:
-        inside, outside = folds[task[1]]
-        return fit(solver, features[inside], parts[task[1]], labels, task[0], seed)(features[outside])
-
-    def attempt(choices: list[Choice], best: Searched | None) -> Searched:
-        tasks = [(choice, fold) for choice in choices for fold in range(len(folds))]
-        logits = dict(zip(tasks, pool.map(held_out, tasks)))
+    def attempt(choices: Sequence[Choice], best: Searched | None) -> Searched:
+        wanted = [(choice, fold) for choice in choices for fold in range(len(folds))]
+        jobs = [_Job(features[folds[fold][0]], parts[fold], choice) for choice, fold in wanted]
+        models = dict(zip(wanted, _fit_jobs(solver, jobs, labels, seed)))
         for choice in choices:
-            oof = np.empty((len(rows), labels), np.float32)
+            oof = np.empty((len(answered), labels), np.float32)
             for fold, (_, outside) in enumerate(folds):
-                oof[outside] = logits[choice, fold]
-            score = score_of(metric, rows, oof)
+                oof[np.searchsorted(answered, outside)] = models[choice, fold](features[outside])
+            score = score_of(metric, judged, oof)
             tried.append((choice.c, choice.balanced, score))
             if best is None or score > best.score:
                 best = Searched(choice, score, oof, tried)
@@ -168,12 +201,12 @@ def search(solver: Solver, features: Any, rows: Rows, labels: int, metric: str, 
         return best
 
     grid = GRID[solver]
-    with ThreadPoolExecutor(available_cores()) as pool:
-        best = attempt([Choice(c, weighted) for weighted in balanced for c in grid[1:3]], best)
-        if abs(tried[1][2] - tried[0][2]) < WORTH_MORE and not balanced[1:]:
-            return best
-        further = grid[3] if best.choice.c == grid[2] else grid[0]
-        return attempt([Choice(further, best.choice.balanced)], best)
+    balanced = (False,) if metric == "accuracy" else (False, True)
+    best = attempt([Choice(c, weighted) for weighted in balanced for c in grid[1:3]], None)
+    if abs(tried[1][2] - tried[0][2]) < WORTH_MORE and not balanced[1:]:
+        return best
+    further = grid[3] if best.choice.c == grid[2] else grid[0]
+    return attempt([Choice(further, best.choice.balanced)], best)
 
 
 def score_of(metric: str, rows: Rows, logits: Floats) -> float:

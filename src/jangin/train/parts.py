@@ -21,7 +21,7 @@ class Part(msgspec.Struct, frozen=True, eq=False):
     """`calibration` and `validation` are uncalibrated logits, (rows, labels), of rows that the model never saw.
 
     choice: None for a part that was not searched (a fine-tuned encoder). blocks: empty for an encoder.
-    calibration_rows: "held out" or "out of fold" (then the rows are those of train).
+    calibration_rows: "held out" or "out of fold" (then the rows are train's that a search held out).
     """
 
     solver: Solver

@@ -145,7 +145,7 @@ def head_of(found: Sequence[Part], models: Sequence[Linear], mix: Mix) -> Linear
         else:
             encoder = model.weight * scale
     quantised, scales = quantise(weight)
-    return LinearHead(blocks, quantised, scales, encoder.astype(np.float32), bias.astype(np.float32))
+    return LinearHead(blocks, quantised, scales, encoder.astype(np.float16), bias.astype(np.float32))
 
 
 def will_fit(shop: Workshop, base: str, method: Literal["head", "finetune"]) -> Fit:

@@ -10,7 +10,8 @@ from jangin.models.base import Floats
 from jangin.models.encoder import Encoder, EncoderFiles, base_files
 from jangin.models.ngrams import Block
 from jangin.task import Task
-from jangin.train import features, parts
+from jangin.train import features, hinge, parts
+from jangin.train.head import held_out_rows, take
 from jangin.train.targets import Rows, join, rows_of
 
 
@@ -38,6 +39,7 @@ class Workshop:
                 "give at least 20 examples, or a validation file",
             )
         self.languages = task.languages or (("ko",) if features.is_hangul(self.train.texts) else ())
+        hinge.warm(self.train.texts, len(self.labels))
         self._encoders: dict[str, Encoder] = {}
         self._blocks: list[Block] | None = None
         self._matrices: tuple[Any, Any, Any] | None = None
@@ -45,8 +47,10 @@ class Workshop:
 
     @property
     def calibration_target(self) -> Rows:
-        """The rows whose unseen logits calibrate: the calibration split, or train when they are out of fold."""
-        return self.calibration if len(self.calibration) else self.train
+        """The rows whose unseen logits calibrate: the calibration split, or those of train that a search held out."""
+        if len(self.calibration):
+            return self.calibration
+        return take(self.train, held_out_rows(self.train, self.seed))
 
     def bar(self, message: str, total: int) -> Any:
         from tqdm import tqdm
@@ -55,7 +59,7 @@ class Workshop:
 
     def encoder(self, base: str) -> Encoder:
         if base not in self._encoders:
-            self._encoders[base] = Encoder(self.encoder_files(base), spinning=True)
+            self._encoders[base] = Encoder(self.encoder_files(base), bulk=True)
         return self._encoders[base]
 
     def encoder_files(self, base: str) -> EncoderFiles:
