@@ -131,7 +131,7 @@ def test_a_head_that_the_manifest_does_not_bind_is_refused(desk: Path) -> None:
 
 
 def test_an_encoder_under_another_s_hash_is_refused(tmp_path: Path) -> None:
-    """Encoders are shared by that hash: a bundle that lies about it would answer with another one's encoder."""
+    """Readers are shared by that hash: a bundle that lies about it would answer with another one's encoder."""
     folder = encoder_bundle(tmp_path / "tiny")
     manifest = json.loads((folder / "manifest.json").read_text())
     told = manifest["files"]["encoder.onnx"]

@@ -75,7 +75,7 @@ def test_a_tuned_rung_learns_what_its_base_does_not_know(tmp_path: Path, tiny_ba
     assert attempt.encoded is not None
     assert (attempt.encoded.argmax(1) == shop.validation.gold).mean() > 0.9
     assert capsys.readouterr().out == ""
-    assert attempt.output == "logits" and attempt.fitted_on == "train"
+    assert attempt.spec.output == "logits" and attempt.fitted_on == "train"
     assert len(attempt.calibration_rows) == len(shop.train) // 10
     assert not (shop.work / "tuned-tiny-bert" / "checkpoints").exists()
     shipped = attempt.shipped()

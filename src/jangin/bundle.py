@@ -2,8 +2,10 @@
 
 bank-intents/
   manifest.json      what it is, what it was built from; no timestamp, no certificate
-  head.safetensors   vocabulary, weights, calibration
+  head.safetensors   vocabulary, weights, calibration; not with a specialist that writes
   encoder.onnx       only when the encoder was fine-tuned (with tokenizer.json)
+  adapter.gguf       only on a decoder that was trained: its LoRA weights
+  shots.jsonl        only on a decoder that was not: the examples that its prompts are made of
   record.json        the climb: every rung tried, seconds, energy, parity (not part of the identity)
   certificate.*      written by `certify` (not part of the identity)
 """
@@ -18,11 +20,14 @@ import msgspec
 from jangin.errors import BundleError
 from jangin.files import hash_file, hash_json
 from jangin.models.base import Rule
+from jangin.prompt import PromptTemplate
 from jangin.types import Kind
 
 FORMAT = 2
 MANIFEST = "manifest.json"
 HEAD = "head.safetensors"
+ADAPTER = "adapter.gguf"
+SHOTS = "shots.jsonl"
 
 
 class EncoderSpec(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -33,6 +38,35 @@ class EncoderSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     output: Literal["embedding", "logits"] = "embedding"
     file: str | None = None
     tokenizer: str | None = None
+
+
+class DecoderSpec(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Which decoder the specialist stands on, and how it is asked.
+
+    sha256: of the base's weights. adapter: the LoRA's file, None for the base as it is.
+    label_tokens: of `classify` and `tag`: in label order the one token that means each label; their log-probabilities
+    after the prompt are what the head reads. writing: of `extract` and `generate`.
+    """
+
+    base: str
+    sha256: str
+    template: PromptTemplate
+    label_tokens: list[int] = []
+    adapter: str | None = None
+    writing: WritingSpec | None = None
+
+
+class WritingSpec(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How an answer is written.
+
+    max_tokens: of one answer. context: tokens of prompt and answer together. schema: the JSON schema that every answer
+    satisfies (`extract`). shots: how many examples of SHOTS each prompt shows, the nearest to the input.
+    """
+
+    max_tokens: int
+    context: int
+    schema: dict[str, Any] | None = None
+    shots: int = 0
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -54,7 +88,14 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     task: dict[str, Any]
     lineage: dict[str, Any]
     files: dict[str, str]
+    decoder: DecoderSpec | None = None
     format: int = FORMAT
+
+    @property
+    def base(self) -> str | None:
+        """The catalogue's id of the base; None for n-grams only."""
+        spec = self.encoder or self.decoder
+        return spec.base if spec else None
 
 
 def identity(manifest: Manifest) -> str:
@@ -85,9 +126,14 @@ def read_manifest(folder: Path) -> Manifest:
 
 def _refuse_unnamed(path: Path, manifest: Manifest) -> None:
     """What decides answers must be among the hashed files, or the identity would not bind it."""
-    spec = manifest.encoder
-    own = [] if spec is None else [name for name in (spec.file, spec.tokenizer) if name is not None]
-    for name in [HEAD, *own]:
+    spec, decoder = manifest.encoder, manifest.decoder
+    own = [HEAD] if decoder is None or decoder.writing is None else []
+    if spec is not None:
+        own += [name for name in (spec.file, spec.tokenizer) if name is not None]
+    if decoder is not None:
+        own += [decoder.adapter] if decoder.adapter is not None else []
+        own += [SHOTS] if decoder.writing is not None and decoder.writing.shots else []
+    for name in own:
         if name not in manifest.files:
             raise BundleError(f"{path}: 'files' has no hash of '{name}'", "copy the bundle again, or train again")
     if spec is not None and spec.file is not None and manifest.files[spec.file] != spec.sha256:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from jangin.bases.machine import available_cores
 from jangin.errors import InputError
 
 POWERCAP = Path("/sys/class/powercap")
@@ -122,7 +123,7 @@ def machine_price(usd_per_hour: float | None = None) -> Figure:
             shown = named if named else f"{usd_per_hour:g}"
             raise InputError(f"the price of an hour is {shown}; expected US dollars above 0", "use 0.08, say")
         return Figure(usd_per_hour, "USD per hour", "stated by the user")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = available_cores()
     method = f"assumed: {cores} cores x {USD_PER_CORE_HOUR} USD per core-hour; state your own by JANGIN_USD_PER_HOUR"
     return Figure(round(cores * USD_PER_CORE_HOUR, 6), "USD per hour", method)
 

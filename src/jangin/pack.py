@@ -18,14 +18,13 @@ from jangin.evals.record import RECORD
 from jangin.files import hash_file, storage_error, write_atomic
 from jangin.models import linear
 from jangin.models.base import Floats, sigmoid, softmax
-from jangin.models.specialist import Encoders, Specialist
+from jangin.models.specialist import Readers, Specialist
 from jangin.train.judge import Judged
-from jangin.train.rungs import Attempt
+from jangin.train.rungs import PARITY_ROWS, Attempt
 from jangin.train.workshop import Workshop
 
 # More different answers than this, trainer to bundle to HTTP, and the bundle is not released.
 DISAGREEMENT = 0.005
-PARITY_ROWS = 300
 REQUEST_BYTES = 2_000_000
 Record = Callable[[dict[str, Any]], dict[str, Any]]
 _TOOLS = ("jangin", "numpy", "onnxruntime", "scikit-learn", "scipy", "tokenizers")
@@ -57,11 +56,8 @@ def _write_bundle(
     shop: Workshop, rung: str, attempt: Attempt, judged: Judged, head: linear.LinearHead, folder: Path
 ) -> None:
     linear.save(folder / bundle.HEAD, head)
-    if attempt.encoder is not None:
-        own = attempt.encoder.files
-        assert own.tokenizer is not None
-        shutil.copyfile(own.graph, folder / "encoder.onnx")
-        shutil.copyfile(own.tokenizer, folder / "tokenizer.json")
+    for name, source in attempt.files.items():
+        shutil.copyfile(source, folder / name)
     manifest = bundle.Manifest(
         name=shop.task.name,
         kind=shop.task.kind,
@@ -69,7 +65,8 @@ def _write_bundle(
         rung=rung,
         params=attempt.params,
         rule=judged.rule,
-        encoder=_encoder_spec(shop, attempt),
+        encoder=attempt.spec if isinstance(attempt.spec, bundle.EncoderSpec) else None,
+        decoder=attempt.spec if isinstance(attempt.spec, bundle.DecoderSpec) else None,
         calibration={key: value for key, value in judged.calibration.items() if key != "bins"},
         task={
             "name": shop.task.name,
@@ -81,16 +78,6 @@ def _write_bundle(
         files={path.name: hash_file(path) for path in sorted(folder.iterdir())},
     )
     write_atomic(folder / bundle.MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
-
-
-def _encoder_spec(shop: Workshop, attempt: Attempt) -> bundle.EncoderSpec | None:
-    if attempt.base is None:
-        return None
-    if attempt.encoder is not None:
-        return bundle.EncoderSpec(
-            attempt.base, attempt.encoder.files.sha256, attempt.output, "encoder.onnx", "tokenizer.json"
-        )
-    return bundle.EncoderSpec(attempt.base, shop.encoder_files(attempt.base).sha256, attempt.output)
 
 
 def _lineage(shop: Workshop, attempt: Attempt) -> dict[str, Any]:
@@ -113,7 +100,7 @@ def _parity(shop: Workshop, trainer_logits: Floats, folder: Path) -> dict[str, A
     from jangin.serve.run import background
 
     inputs = shop.validation_inputs[:PARITY_ROWS]
-    packed = Specialist(folder, Encoders())
+    packed = Specialist(folder, Readers())
     trainer = (sigmoid if packed.kind == "tag" else softmax)(trainer_logits[: len(inputs)])
     alone = np.concatenate([packed.probabilities([value]) for value in inputs[:50]])
     together = packed.probabilities(inputs)

@@ -24,7 +24,7 @@ from jangin.data.read import Fault, Row, read_rows
 from jangin.errors import DataError, InputError
 from jangin.files import storage_error, write_atomic
 from jangin.models.base import Floats
-from jangin.models.specialist import Encoders, Specialist, load
+from jangin.models.specialist import Readers, Specialist, load
 from jangin.prompt import render
 from jangin.types import Input
 
@@ -94,7 +94,7 @@ def predict(
     """
     if out is not None:
         _refuse_output(out, data)
-    specialist = load(folder, Encoders(bulk=True))
+    specialist = load(folder, Readers(bulk=True))
     names = (field,) if field else ("input", "text", "messages")
     if out is None:
         rows = _with_input(read_rows(data), data, names)

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
 from jangin.data.text import normalise_text
+from jangin.errors import InputError
 from jangin.types import Input
 
 
@@ -18,3 +24,63 @@ def render(value: Input) -> str:
     if len(turns) == 1:
         return normalise_text(turns[0].get("content") or "").strip()
     return normalise_text("\n".join(f"{turn['role']}: {turn.get('content') or ''}" for turn in turns)).strip()
+
+
+class Tokenize(Protocol):
+    """A base's own tokenizer, such as `Decoder.tokenize`.
+
+    control: the base's control tokens are read as such. start: begin with the token that it begins every prompt with.
+    """
+
+    def __call__(self, text: str, *, control: bool = False, start: bool = False) -> list[int]: ...
+
+
+class PromptTemplate(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a decoder reads around an input: start, then (before input after) and the answer.
+
+    Examples stand between, each as (before input after answer end). The template's own parts may hold the base's
+    control tokens; an input or an answer never does: there they are plain text. stop: strings that end an answer,
+    beside the base's own end.
+    """
+
+    start: str = ""
+    before: str = ""
+    after: str = "\n\n"
+    end: str = "\n\n"
+    stop: list[str] = []
+
+    def tokens(
+        self, text: str, tokenize: Tokenize, shots: Sequence[tuple[str, str]] = (), room: int | None = None
+    ) -> list[int]:
+        """The prompt of one rendered input, as the base's token numbers.
+
+        Args: shots: (input, answer) pairs. room: the input is cut at its end so that the prompt has no more tokens;
+            None never cuts.
+        Raises: InputError when the template alone takes more than `room`.
+        """
+        ids = tokenize(self.start + self.before if not shots else self.start, control=True, start=True)
+        for asked, answer in shots:
+            ids = [*ids, *tokenize(self.before, control=True), *tokenize(asked), *tokenize(self.after, control=True)]
+            ids = [*ids, *tokenize(answer), *tokenize(self.end, control=True)]
+        if shots:
+            ids += tokenize(self.before, control=True)
+        body, tail = tokenize(text), tokenize(self.after, control=True)
+        if room is not None and len(ids) + len(body) + len(tail) > room:
+            left = room - len(ids) - len(tail)
+            if left < 1:
+                raise InputError(f"the prompt alone takes {len(ids) + len(tail)} of {room} tokens", "shorten it")
+            body = body[:left]
+        return [*ids, *body, *tail]
+
+
+CHATML = PromptTemplate(
+    before="<|im_start|>user\n",
+    after="<|im_end|>\n<|im_start|>assistant\n",
+    end="<|im_end|>\n",
+)
+
+
+def chatml(instructions: str) -> PromptTemplate:
+    """ChatML (SmolLM2, Qwen) with a system turn; its own control tokens in `instructions` would be read as such."""
+    start = f"<|im_start|>system\n{instructions}<|im_end|>\n" if instructions else ""
+    return msgspec.structs.replace(CHATML, start=start)

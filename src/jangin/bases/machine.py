@@ -28,10 +28,11 @@ class Machine(msgspec.Struct, frozen=True):
 @cache
 def this_machine() -> Machine:
     """Looks once per process; takes about 0.1 s, most of it the matrix product."""
-    return Machine(_cores(), _memory_mb(), _gflops(), _gpu_memory_mb())
+    return Machine(available_cores(), _memory_mb(), _gflops(), _gpu_memory_mb())
 
 
-def _cores() -> int:
+def available_cores() -> int:
+    """Cores that this process may use, a container's share included."""
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota = _read(_CGROUP / "cpu.max").split()  # a container's share: "200000 100000" is two cores
     if len(quota) == 2 and quota[0].isdigit():

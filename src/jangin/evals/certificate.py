@@ -229,13 +229,13 @@ def rerun(file: Path, task_path: Path | str | None = None) -> Check:
     from jangin.evals import recheck
     from jangin.evals.predicting import predictions
     from jangin.evals.record import task_of
-    from jangin.models.specialist import Encoders, load
+    from jangin.models.specialist import Readers, load
 
     certificate = read(file)
     folder = Path(file) if Path(file).is_dir() else Path(file).parent
     answers = read_answers(folder)
     task = task_of(folder, task_path)
-    specialist = load(folder, Encoders(bulk=True))
+    specialist = load(folder, Readers(bulk=True))
     differs = verify(file).differs
     if specialist.sha256 != certificate.specialist["sha256"]:
         differs.append("specialist: sha256 is not the certified one")

@@ -11,7 +11,7 @@ import numpy as np
 from jangin.evals.certificate import Speed
 from jangin.meter import Figure, Meter
 from jangin.models.base import Floats, Output
-from jangin.models.specialist import Encoders, Specialist, load
+from jangin.models.specialist import Readers, Specialist, load
 from jangin.types import Input
 
 BATCH, TIMED_ROWS, SINGLE_REQUESTS, WARM_UP = 64, 256, 200, 8
@@ -64,5 +64,5 @@ def predict_and_measure(specialist: Specialist, inputs: Sequence[Input], progres
     method = f"measured: {len(timed):,} rows in batches of {BATCH}, one process, {meter.seconds:.2f} s"
     throughput = Figure(round(len(timed) / meter.seconds, 1), "rows per second", method)
     speed = Speed(latency_ms={"p50": p50, "p95": p95, "p99": p99}, requests=len(sample), throughput=throughput)
-    probabilities, answers = predictions(load(specialist.folder, Encoders(bulk=True)), inputs, progress)
+    probabilities, answers = predictions(load(specialist.folder, Readers(bulk=True)), inputs, progress)
     return Predicted(probabilities, answers, speed, meter, len(timed))

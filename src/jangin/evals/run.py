@@ -10,7 +10,7 @@ from jangin.data.rows import Notes, read_examples
 from jangin.errors import DataError
 from jangin.evals.arithmetic import Answer, arithmetic
 from jangin.evals.register import Claim
-from jangin.models.specialist import Encoders, load
+from jangin.models.specialist import Readers, load
 from jangin.task import METRICS, Data, Task
 from jangin.types import Example
 
@@ -21,7 +21,7 @@ def evaluate(folder: Path | str, data: Path | str, metric: str | None = None) ->
     Args: metric: default the task's. Limits are two-sided at 95 %.
     Raises: BundleError, BaseModelError, DataError for the first row that cannot be read.
     """
-    specialist = load(folder, Encoders(bulk=True))
+    specialist = load(folder, Readers(bulk=True))
     manifest, data = specialist.manifest, Path(data)
     metric = metric or manifest.task["metric"]
     if metric not in METRICS[specialist.kind]:

@@ -9,7 +9,6 @@ published with dynamic int8 (its scales come from the whole batch) is run one te
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from jangin.bases.machine import available_cores
 from jangin.errors import BaseModelError, BundleError
 from jangin.files import hash_file, write_atomic
 from jangin.models import graph
@@ -108,11 +108,6 @@ class Encoder:
         for at in range(0, len(order), BATCH):
             rows = order[at : at + BATCH]
             yield rows, _pad([ids[i] for i in rows])
-
-
-def available_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _pad(ids: list[list[int]]) -> dict[str, np.ndarray]:

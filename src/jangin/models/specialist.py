@@ -4,40 +4,64 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from jangin import bundle
+from jangin.errors import BaseModelError, BundleError
 from jangin.models import linear
 from jangin.models.base import Floats, sigmoid, softmax
 from jangin.models.encoder import Encoder, EncoderFiles, base_files, check_graph, prefix_of
 from jangin.prompt import render
 from jangin.types import Input, Kind
 
+if TYPE_CHECKING:
+    from jangin.models.shared import Held, SharedDecoder
 
-class Encoders:
-    """The encoders of one process, each opened once, whichever specialists stand on it."""
+CONTEXT = 1024  # tokens of a prompt that asks for a label; longer texts are cut
+
+
+class Reader(Protocol):
+    """What a head stands on: an encoder, or a decoder asked for one token a label."""
+
+    def embed(self, texts: Sequence[str]) -> Floats: ...
+    def logits(self, texts: Sequence[str]) -> Floats: ...
+
+
+class Readers:
+    """The bases of one process, each opened once, whichever specialists stand on it."""
 
     def __init__(self, threads: int | None = None, bulk: bool = False):
         """`bulk`: as `Encoder` says."""
         self._threads, self._bulk = threads, bulk
         self._open: dict[str, Encoder] = {}
+        self._decoders: dict[tuple[str, int], SharedDecoder] = {}
 
     def get(self, files: EncoderFiles) -> Encoder:
         if files.sha256 not in self._open:
             self._open[files.sha256] = Encoder(files, self._threads, self._bulk)
         return self._open[files.sha256]
 
-    def keep_only(self, used: set[str]) -> None:
-        """Drops the encoders that no specialist uses any more. `used`: graph hashes."""
-        for sha256 in set(self._open) - used:
-            del self._open[sha256]
+    def decoder(self, folder: Path, manifest: bundle.Manifest) -> Held:
+        """A place on the decoder that a bundle names. Raises: MissingExtraError, BaseModelError, BundleError."""
+        from jangin.models.shared import SharedDecoder
+
+        spec = manifest.decoder
+        assert spec is not None
+        weights = decoder_weights(manifest)
+        context = spec.writing.context if spec.writing else CONTEXT
+        key = spec.sha256, context
+        if key not in self._decoders:
+            self._decoders[key] = SharedDecoder(weights, context=context, threads=self._threads)
+        return self._decoders[key].hold(Path(folder) / spec.adapter if spec.adapter else None)
 
 
 class Specialist:
-    """Implements `Model`. `sha256` is the identity; `encoder` is None for a specialist made of n-grams only."""
+    """Implements `Model`. `sha256` is the identity. `reader` is None for a specialist made of n-grams only; specialists
+    with the same `reading` share one pass."""
 
-    def __init__(self, folder: Path, encoders: Encoders):
+    def __init__(self, folder: Path, readers: Readers):
         self.manifest = bundle.verify(folder)
         self.folder = Path(folder)
         self.sha256 = bundle.identity(self.manifest)
@@ -46,15 +70,31 @@ class Specialist:
         self.labels: tuple[str, ...] = tuple(self.manifest.labels)
         self.rule = self.manifest.rule
         self._head = linear.load(self.folder / bundle.HEAD)
-        spec = self.manifest.encoder
-        self.encoder = encoders.get(encoder_files(self.folder, self.manifest)) if spec else None
-        self._logits = spec is not None and spec.output == "logits"
+        self.reader: Reader | None = None
+        self._held: Held | None = None
+        self.reading: str | None = None
+        encoder, decoder = self.manifest.encoder, self.manifest.decoder
+        if encoder is not None:
+            self.reader = readers.get(encoder_files(self.folder, self.manifest))
+            self.reading = encoder.sha256
+        elif decoder is not None:
+            from jangin.models.labelling import LabelReader
+
+            self._held = readers.decoder(self.folder, self.manifest)
+            self.reader = LabelReader(self._held, decoder.template, decoder.label_tokens)
+            self.reading = self.sha256
+        self._logits = decoder is not None or (encoder is not None and encoder.output == "logits")
+
+    def close(self) -> None:
+        """Gives up its place on a shared decoder; it is not asked again."""
+        if self._held is not None:
+            self._held.release()
 
     def encode(self, texts: Sequence[str]) -> Floats | None:
-        """What the encoder says of rendered texts, shape (len(texts), d); None without an encoder."""
-        if self.encoder is None:
+        """What the reader says of rendered texts, shape (len(texts), d); None without one."""
+        if self.reader is None:
             return None
-        return self.encoder.logits(texts) if self._logits else self.encoder.embed(texts)
+        return self.reader.logits(texts) if self._logits else self.reader.embed(texts)
 
     def from_encoded(self, texts: Sequence[str], encoded: Floats | None) -> Floats:
         """Probabilities when the encoder's output is already there (one pass serves many specialists)."""
@@ -82,6 +122,25 @@ def encoder_files(folder: Path, manifest: bundle.Manifest) -> EncoderFiles:
     return files
 
 
-def load(folder: Path | str, encoders: Encoders | None = None) -> Specialist:
+def decoder_weights(manifest: bundle.Manifest) -> Path:
+    """The GGUF of the decoder that a bundle stands on, from the store. Raises: BaseModelError, BundleError."""
+    from jangin.bases import pull
+
+    spec = manifest.decoder
+    assert spec is not None
+    found = pull.local(spec.base)
+    if found is None:
+        raise BaseModelError(f"base '{spec.base}' is not in the store", f"jangin pull {spec.base}")
+    weights = next(path for name, path in found.items() if name.endswith(".gguf"))
+    if weights.name != spec.sha256:  # blobs are named by their hash
+        raise BundleError(
+            f"bundle '{manifest.name}' was built on {spec.base}@{spec.sha256[:6]}; this machine holds "
+            f"{spec.base}@{weights.name[:6]}",
+            f"jangin pull {spec.base}",
+        )
+    return weights
+
+
+def load(folder: Path | str, readers: Readers | None = None) -> Specialist:
     """A specialist ready to answer. Raises: BundleError, BaseModelError."""
-    return Specialist(Path(folder), encoders or Encoders())
+    return Specialist(Path(folder), readers or Readers())

@@ -19,7 +19,7 @@ import numpy as np
 
 from jangin.errors import BundleError, JanginError
 from jangin.models.base import Floats
-from jangin.models.specialist import Encoders, Specialist
+from jangin.models.specialist import Readers, Specialist
 from jangin.predict import decide
 from jangin.serve.frames import (
     Answers,
@@ -46,7 +46,7 @@ class Engine:
     """The specialists of one base, by handle, and the questions that wait."""
 
     def __init__(self) -> None:
-        self.encoders = Encoders()
+        self.readers = Readers()
         self.specialists: dict[int, Specialist] = {}
         self.waiting: deque[Ask] = deque()
 
@@ -65,7 +65,7 @@ class Engine:
             return Failed(order.id, "engine", f"{type(error).__name__} while loading", "look at the server's log")
 
     def load(self, order: Load) -> Loaded:
-        found = Specialist(Path(order.folder), self.encoders)
+        found = Specialist(Path(order.folder), self.readers)
         if order.sha256 and found.sha256 != order.sha256:
             raise BundleError(
                 f"bundle '{found.name}' on disk is {found.sha256[:12]}; {order.sha256[:12]} was being served",
@@ -73,22 +73,28 @@ class Engine:
             )
         self.specialists[order.handle] = found
         manifest = found.manifest
-        base = manifest.encoder.base if manifest.encoder else None
         about = manifest.task.get("description")
         info = Info(
-            found.name, found.kind, list(found.labels), found.sha256, manifest.rung, manifest.params, base, about
+            found.name,
+            found.kind,
+            list(found.labels),
+            found.sha256,
+            manifest.rung,
+            manifest.params,
+            manifest.base,
+            about,
         )
         return Loaded(order.id, info)
 
     def unload(self, order: Unload) -> Unloaded:
-        del self.specialists[order.handle]
+        self.specialists.pop(order.handle).close()
         return Unloaded(order.id)
 
     def next_batch(self) -> list[Ask]:
         """The questions at the head of the queue, at least one."""
         batch: list[Ask] = []
         texts = chars = 0
-        most = ENCODED_TEXTS if self.specialists[self.waiting[0].handle].encoder else BATCH_TEXTS
+        most = ENCODED_TEXTS if self.specialists[self.waiting[0].handle].reader else BATCH_TEXTS
         while self.waiting:
             ask = self.waiting[0]
             texts += len(ask.texts)
@@ -112,14 +118,16 @@ class Engine:
         return [Answers(ask.id, *part, text_s) for ask, part in zip(batch, parts)]
 
     def _answer(self, batch: list[Ask]) -> list[tuple[bytes, bytes, bytes]]:
-        place: dict[str, int] = {}
-        rows = [[place.setdefault(text, len(place)) for text in ask.texts] for ask in batch]
-        # All specialists of an engine stand on the same graph, so any of them may encode for all.
-        encoded = self.specialists[batch[0].handle].encode(list(place))
         parts: list[tuple[bytes, bytes, bytes]] = [(b"", b"", b"")] * len(batch)
-        for handle in {ask.handle for ask in batch}:
-            mine = [i for i, ask in enumerate(batch) if ask.handle == handle]
-            self._fill(parts, self.specialists[handle], batch, mine, rows, encoded)
+        # Specialists on the same graph share one pass; decoders differ by their adapters.
+        for reading in {self.specialists[ask.handle].reading for ask in batch}:
+            asks = [i for i, ask in enumerate(batch) if self.specialists[ask.handle].reading == reading]
+            place: dict[str, int] = {}
+            rows = {i: [place.setdefault(text, len(place)) for text in batch[i].texts] for i in asks}
+            encoded = self.specialists[batch[asks[0]].handle].encode(list(place))
+            for handle in {batch[i].handle for i in asks}:
+                mine = [i for i in asks if batch[i].handle == handle]
+                self._fill(parts, self.specialists[handle], batch, mine, rows, encoded)
         return parts
 
     @staticmethod
@@ -128,7 +136,7 @@ class Engine:
         specialist: Specialist,
         batch: list[Ask],
         mine: list[int],
-        rows: list[list[int]],
+        rows: dict[int, list[int]],
         encoded: Floats | None,
     ) -> None:
         texts = [text for i in mine for text in batch[i].texts]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from jangin.bundle import ADAPTER
 from jangin.errors import BundleError, RequestError
 from jangin.serve.client import EngineClient
 from jangin.serve.frames import Answers, Info
@@ -184,7 +185,7 @@ def slices(texts: list[str]) -> Iterator[list[str]]:
     yield part
 
 
-class _Encoder(msgspec.Struct):
+class _Base(msgspec.Struct):
     sha256: str
 
 
@@ -192,7 +193,9 @@ class _Head(msgspec.Struct):
     """The part of a manifest that says which engine a bundle needs; the engine checks all of it."""
 
     name: str
-    encoder: _Encoder | None
+    encoder: _Base | None
+    decoder: _Base | None = None
+    files: dict[str, str] = {}
 
 
 def read_key(folder: Path) -> tuple[str, str]:
@@ -204,6 +207,8 @@ def read_key(folder: Path) -> tuple[str, str]:
         raise BundleError(
             f"{folder}: not a specialist (no readable manifest.json)", "name a folder that `jangin train` wrote"
         ) from error
+    if head.decoder:  # one process for each adapter: the weights beneath are mapped, and so shared
+        return head.name, f"{head.decoder.sha256}+{head.files.get(ADAPTER, '')}"
     return head.name, head.encoder.sha256 if head.encoder else NO_ENCODER
 
 

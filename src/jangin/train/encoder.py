@@ -18,15 +18,14 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from jangin.bases import catalogue
+from jangin.bundle import EncoderSpec
 from jangin.errors import BaseModelError, MissingExtraError
 from jangin.files import hash_file, write_atomic
 from jangin.models import graph
 from jangin.models.base import Floats
 from jangin.models.encoder import Encoder, EncoderFiles, prefix_of
-from jangin.train.head import Linear, calibrate, held_out_rows, take
-from jangin.train.parts import Part
-from jangin.train.rungs import Attempt, Shipped, head_of, will_fit
+from jangin.train.logits import divide, on_logits
+from jangin.train.rungs import Attempt, will_fit
 from jangin.train.targets import Rows
 from jangin.train.workshop import Workshop
 
@@ -60,38 +59,14 @@ class TunedRung:
         return will_fit(shop, self.base, "finetune").minutes * epochs_for(len(shop.train)) / EPOCHS["finetune"]
 
     def attempt(self, shop: Workshop) -> Attempt:
-        train, held_out, index = _division(shop)
+        division = divide(shop)
         folder = shop.work / f"tuned-{self.base}"
-        files = _tuned(shop, self.base, train, folder)
-        encoder = Encoder(files, bulk=True)
-        labels = len(shop.labels)
-        identity = Linear(np.eye(labels, dtype=np.float32), np.zeros(labels, np.float32))
-        validation = encoder.logits(shop.validation.texts)
-        where = "held out" if index is None else "held out of train"
-        tuned = Part("encoder", identity, encoder.logits(held_out.texts), validation, where)
-        found = [tuned]
-        if self.with_ngrams:
-            part = shop.ngrams()
-            if index is not None:
-                answered = held_out_rows(shop.train, shop.seed)
-                part = msgspec.structs.replace(part, calibration=part.calibration[np.searchsorted(answered, index)])
-            found.insert(0, part)
-        mix = calibrate([part.calibration for part in found], held_out)
-        head = head_of(found, [part.linear for part in found], mix)
-        trainer = mix([part.validation for part in found])
-        return Attempt(
-            base=self.base,
-            output="logits",
-            params=catalogue.get(self.base).params + sum(part.linear.weight.size for part in found),
-            head=head,
-            shipped=lambda: Shipped(head, trainer),
-            mix=mix,
-            parts=found,
-            calibration_rows=held_out,
-            encoded=validation,
-            encoder=encoder,
-            fitted_on="train",
-        )
+        encoder = Encoder(_tuned(shop, self.base, division.train, folder), bulk=True)
+        files = encoder.files
+        assert files.tokenizer is not None
+        spec = EncoderSpec(self.base, files.sha256, "logits", "encoder.onnx", "tokenizer.json")
+        carried = {"encoder.onnx": files.graph, "tokenizer.json": files.tokenizer}
+        return on_logits(shop, division, spec, encoder.logits, carried, self.with_ngrams)
 
 
 def epochs_for(rows: int) -> int:
@@ -100,19 +75,6 @@ def epochs_for(rows: int) -> int:
 
 def _installed() -> bool:
     return all(importlib.util.find_spec(name) for name in ("torch", "transformers", "accelerate"))
-
-
-def _division(shop: Workshop) -> tuple[Rows, Rows, Any]:
-    """(rows to train on, rows to calibrate on, index of the latter in train or None).
-
-    Small data has no calibration split: a fine-tuned model cannot answer out of fold at a fair price, so a tenth of
-    train is held out for it: of the rows that the n-grams' search held out too.
-    """
-    if len(shop.calibration):
-        return shop.train, shop.calibration, None
-    rows = held_out_rows(shop.train, shop.seed)
-    index = np.sort(np.random.default_rng(shop.seed).permutation(rows)[: max(1, len(shop.train) // 10)])
-    return take(shop.train, np.setdiff1d(np.arange(len(shop.train)), index)), take(shop.train, index), index
 
 
 def _tuned(shop: Workshop, base: str, rows: Rows, folder: Path) -> EncoderFiles:

@@ -17,9 +17,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from jangin.bases.machine import available_cores
 from jangin.errors import DataError
 from jangin.models.base import Floats, sigmoid
-from jangin.models.encoder import available_cores
 from jangin.train import hinge
 from jangin.train.targets import Rows
 

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from jangin.bases.machine import available_cores
 from jangin.models.base import Floats
-from jangin.models.encoder import available_cores
 
 GROUP = 16
 # Non-zero features x labels that a core fits in about three seconds: less is not worth starting processes for.

@@ -81,7 +81,7 @@ def judge(shop: Workshop, attempt: Attempt, claim: Claim, look: int) -> Judged:
         standard_error=float(np.sqrt(alone.variance / spec.groups)),
         chance=chance_of_passing(spec, shop.test_rows) if spec.reference or spec.at_least is not None else None,
         calibration=_calibration(shop, attempt, probabilities),
-        cost_per_1k_usd=per_thousand(machine_price().value or 0.0, 1 / (head_s + _encoder_s(shop, attempt))),
+        cost_per_1k_usd=per_thousand(machine_price().value or 0.0, 1 / (head_s + _read_s(shop, attempt))),
     )
 
 
@@ -119,12 +119,11 @@ def _calibration(shop: Workshop, attempt: Attempt, probabilities: Floats) -> dic
     }
 
 
-def _encoder_s(shop: Workshop, attempt: Attempt) -> float:
-    """Seconds a text in the encoder, measured on validation texts."""
-    if attempt.base is None:
+def _read_s(shop: Workshop, attempt: Attempt) -> float:
+    """Seconds a text in the encoder or decoder, measured on validation texts."""
+    if attempt.read is None:
         return 0.0
-    encoder = attempt.encoder or shop.encoder(attempt.base)
     texts = shop.validation.texts[:TIMED_TEXTS]
     start = time.perf_counter()
-    encoder.embed(texts)
+    attempt.read(texts)
     return (time.perf_counter() - start) / len(texts)

@@ -1,13 +1,13 @@
 """The rungs of the ladder for `classify` and `tag`, cheapest to serve first.
 
-A rung turns a workshop into an `Attempt`. The decoder rungs of a later version implement the same protocol and are
-added to `ladder`.
+A rung turns a workshop into an `Attempt`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
@@ -16,8 +16,9 @@ import numpy as np
 from jangin.bases import catalogue
 from jangin.bases.fit import Fit
 from jangin.bases.fit import fit as fit_base
+from jangin.bases.machine import available_cores
+from jangin.bundle import DecoderSpec, EncoderSpec
 from jangin.models.base import Floats
-from jangin.models.encoder import Encoder, available_cores
 from jangin.models.linear import LinearHead, quantise
 from jangin.train.features import sparse
 from jangin.train.head import Linear, Mix, calibrate, fit
@@ -26,31 +27,39 @@ from jangin.train.targets import Rows
 from jangin.train.workshop import Workshop
 
 ENGLISH, MULTILINGUAL = "minilm-l6", "use-multilingual-3"
+DECODER, MULTILINGUAL_DECODER = "smollm2-135m", "qwen2.5-coder-0.5b"
 
 
 class Attempt(msgspec.Struct, frozen=True, eq=False):
     """A fitted rung.
 
     head: fitted on train, quantised as it would be served; it judges the rung. shipped: makes what is packed, fitted
-    once more on train and validation (`fitted_on` says so) with the settings that were chosen. encoded: the encoder's
-    output for validation. calibration_rows: what `parts` answered for the mix. encoder: the rung's own, fine-tuned.
+    once more on train and validation (`fitted_on` says so) with the settings that were chosen. calibration_rows: what
+    `parts` answered for the mix. spec: what the bundle says of the base it stands on, None for n-grams. files: what the
+    bundle carries of it, by name. read: texts to what the head reads, `encoded` being that of validation.
     """
 
     base: str | None
-    output: Literal["embedding", "logits"]
     params: int
     head: LinearHead
     shipped: Callable[[], Shipped]
     mix: Mix
     parts: list[Part]
     calibration_rows: Rows
-    encoded: Floats | None
-    encoder: Encoder | None = None
+    encoded: Floats | None = None
+    spec: EncoderSpec | DecoderSpec | None = None
+    read: Callable[[Sequence[str]], Floats] | None = None
+    files: dict[str, Path] = {}
     fitted_on: str = "train and validation"
 
 
+# Validation rows on which trainer, bundle and HTTP answers are compared.
+PARITY_ROWS = 300
+
+
 class Shipped(NamedTuple):
-    """The head that is packed, and the logits (validation rows, labels) that the trainer's own float copy gives."""
+    """The head that is packed, and the logits that the trainer's own float copy gives for validation's first
+    PARITY_ROWS rows at least, (rows, labels)."""
 
     head: LinearHead
     trainer: Floats
@@ -129,8 +138,13 @@ def _assemble(shop: Workshop, base: str | None, found: list[Part], encoded: Floa
         return Shipped(head_of(found, models, mix), mix(answers))
 
     own = sum(part.linear.weight.size + part.linear.bias.size for part in found)
-    params = own + (catalogue.get(base).params if base else 0)
-    return Attempt(base, "embedding", params, head, shipped, mix, found, shop.calibration_target, encoded)
+    rows = shop.calibration_target
+    if base is None:
+        return Attempt(None, own, head, shipped, mix, found, rows)
+    encoder = shop.encoder(base)
+    spec = EncoderSpec(base, encoder.files.sha256)
+    params = own + catalogue.get(base).params
+    return Attempt(base, params, head, shipped, mix, found, rows, encoded, spec, encoder.embed)
 
 
 def head_of(found: Sequence[Part], models: Sequence[Linear], mix: Mix) -> LinearHead:
@@ -148,7 +162,7 @@ def head_of(found: Sequence[Part], models: Sequence[Linear], mix: Mix) -> Linear
     return LinearHead(blocks, quantised, scales, encoder.astype(np.float16), bias.astype(np.float32))
 
 
-def will_fit(shop: Workshop, base: str, method: Literal["head", "finetune"]) -> Fit:
+def will_fit(shop: Workshop, base: str, method: Literal["head", "finetune", "lora"]) -> Fit:
     """Memory and minutes of one base on this machine, before anything is downloaded."""
     texts = shop.train.texts[:500]
     tokens = sum(map(len, texts)) / max(1, len(texts)) / 4
@@ -157,15 +171,20 @@ def will_fit(shop: Workshop, base: str, method: Literal["head", "finetune"]) -> 
 
 def ladder(shop: Workshop) -> list[Rung]:
     """Every rung for this task's kind and languages, in the order of the climb."""
+    from jangin.train.decoder import LoraRung
     from jangin.train.encoder import TunedRung
 
     english = not shop.languages or set(shop.languages) == {"en"}
     base = ENGLISH if english else MULTILINGUAL
     tuned = ENGLISH if english else "multilingual-e5-small"
-    return [
+    rungs: list[Rung] = [
         NgramRung(),
         FrozenRung(base, False),
         FrozenRung(base, True),
         TunedRung(tuned, False),
         TunedRung(tuned, True),
     ]
+    if shop.task.kind == "classify":
+        decoder = DECODER if english else MULTILINGUAL_DECODER
+        rungs += [LoraRung(decoder, False), LoraRung(decoder, True)]
+    return rungs

@@ -1,0 +1,346 @@
+"""The embedded decoder: one GGUF base with its LoRA adapters in llama.cpp, prompts in, text or label scores out.
+
+The engine is llama.cpp's own server loop inside this process, through the wheel `xllamacpp` (extra `decoder`;
+docs/decisions/0007-decoder-engine.md has the candidates and their figures). Three of its habits are mended here: it
+ignores an adapter number that it does not hold, it drops a JSON schema that it cannot compile and then writes freely,
+and an exception in a stream's callback vanishes. Adapters are fixed when it starts: another set is another Decoder.
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from jangin.bases.machine import available_cores
+from jangin.errors import BaseModelError, BundleError, EngineError, InputError, MissingExtraError, RequestError
+from jangin.models.base import Floats
+
+Prompt = str | list[int]
+OnText = Callable[[int, str], bool | None]
+CONTEXT = 2048  # tokens of one request, prompt and answer together
+UNIT = 256  # the engine sets its memory aside in pieces of so many tokens
+PARALLEL = 4  # requests that share a forward pass
+LIFT = 200.0  # more than logits differ by, and small enough that float32 still tells them apart to 2e-5
+FLOOR = -104.0  # what the engine leaves out has less than the smallest positive float's probability
+_TOKENIZE_S = 60
+
+
+class Token(msgspec.Struct, frozen=True):
+    """One generated token: its bytes (half a character, at times) and ln of its probability at temperature 1."""
+
+    piece: bytes
+    logprob: float
+
+
+class Generation(msgspec.Struct, frozen=True):
+    """One answer.
+
+    finish: "stop" (the model ended, or a stop string came; it is not part of the text), "length", or "cancelled".
+    prompt_tokens is None when the request was cancelled. ttft_s: from the call to the first text, its wait for a free
+    place included; None when no text came. logprob: sum over `tokens`; both None unless asked for.
+    """
+
+    text: str
+    finish: str
+    prompt_tokens: int | None
+    completion_tokens: int
+    ttft_s: float | None
+    seconds: float
+    logprob: float | None = None
+    tokens: list[Token] | None = None
+
+    def mean_probability(self) -> float | None:
+        """Geometric mean of its tokens' probabilities; None when they were not asked for, or there is none."""
+        if self.logprob is None or not self.tokens:
+            return None
+        return math.exp(min(0.0, self.logprob / len(self.tokens)))
+
+
+class Decoder:
+    """One base and its adapters. Safe to call from several threads; `close` it, or use it as a context manager."""
+
+    def __init__(
+        self,
+        weights: Path,
+        adapters: Mapping[str, Path] | None = None,
+        *,
+        context: int = CONTEXT,
+        parallel: int = PARALLEL,
+        threads: int | None = None,
+        prefix_cache: bool = False,
+    ):
+        """Loads the weights (mapped, so a second Decoder on the same file shares them).
+
+        Args:
+            adapters: GGUF LoRA files by the name that a request chooses them with.
+            context: tokens of one request, rounded up to the engine's unit; `parallel` times that many are set aside.
+            prefix_cache: keep the last prompt of each place and skip what a new one shares with it. Off, since the
+                last bits of an answer then depend on what was asked before.
+        Raises: MissingExtraError; BaseModelError for weights or an adapter that llama.cpp refuses.
+        """
+        self.adapters = tuple(adapters or {})
+        self.context = context = math.ceil(context / UNIT) * UNIT
+        self._cache = prefix_cache
+        self._key = secrets.token_urlsafe(32)
+        self._checked: set[bytes] = set()
+        self._lock = threading.Lock()
+        self._server = _open(weights, adapters or {}, context, parallel, threads or available_cores(), self._key)
+        self._pool = ThreadPoolExecutor(parallel, thread_name_prefix="decoder")
+
+    def __enter__(self) -> Decoder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the engine and gives its memory back, after the requests that run."""
+        self._pool.shutdown(cancel_futures=True)
+        self._server = None
+
+    def generate(
+        self,
+        prompts: Sequence[Prompt],
+        max_tokens: int,
+        *,
+        stop: Sequence[str] = (),
+        schema: Mapping[str, Any] | None = None,
+        grammar: str | None = None,
+        temperature: float = 0.0,
+        top_p: float = 1.0,
+        seed: int = 0,
+        adapter: str | None = None,
+        logprobs: bool = False,
+        on_text: OnText | None = None,
+    ) -> list[Generation]:
+        """One answer per prompt, in order; `parallel` of them at a time.
+
+        Args:
+            prompts: text, in which the model's control tokens are read as such, or token numbers (see `tokenize`).
+            schema: the text is a JSON value of this JSON Schema, unless `max_tokens` cut it ("length").
+            grammar: GBNF instead of a schema.
+            temperature: 0 takes the likeliest token each time; above it, one `seed` gives one answer.
+            logprobs: also what the model thought of each token; costs a sort of the vocabulary a token.
+            on_text: called with (prompt's position, new text) as it comes, from other threads; True cancels that one.
+        Raises: RequestError (prompt longer than the context, schema or grammar that cannot be met), EngineError, and
+            whatever `on_text` raises.
+        """
+        if schema is not None and grammar is not None:
+            raise InputError("an answer can follow a schema or a grammar, not both", "give one of them")
+        asked: dict[str, Any] = {
+            "max_tokens": max_tokens,
+            "stop": list(stop),
+            "temperature": temperature,
+            "top_p": top_p,
+            "samplers": ["top_p", "temperature"],
+            "seed": seed,
+            "n_probs": int(logprobs),
+            "lora": self._lora(adapter),
+        }
+        if schema is not None:
+            self._check_schema(schema)
+            asked["json_schema"] = dict(schema)
+        if grammar is not None:
+            asked["grammar"] = grammar
+        calls = [(at, {**asked, "prompt": prompt}, on_text, time.perf_counter()) for at, prompt in enumerate(prompts)]
+        return list(self._pool.map(lambda call: self._stream(*call), calls))
+
+    def score_labels(self, prompts: Sequence[Prompt], labels: Sequence[int], *, adapter: str | None = None) -> Floats:
+        """ln of each label's probability as the next token, shape (len(prompts), len(labels)).
+
+        One forward pass a prompt, nothing is decoded. Probabilities are among the labels: each row's sum to 1. What
+        is left below exp(FLOOR) is FLOOR.
+
+        Args: labels: one token number each, all different (see `token`).
+        Raises: InputError for labels that are not; RequestError, EngineError.
+        """
+        if len(labels) < 2 or len(set(labels)) != len(labels):
+            raise InputError("labels must be at least two, each with a token of its own", "map labels to letters")
+        place = {token: at for at, token in enumerate(labels)}
+        asked: dict[str, Any] = {
+            "max_tokens": 1,
+            "temperature": 1.0,
+            "samplers": ["top_k", "temperature"],
+            "top_k": len(labels),
+            "n_probs": len(labels),
+            "post_sampling_probs": True,
+            # Lifted above the whole vocabulary alike, they alone survive top_k and their own softmax is what is told.
+            "logit_bias": [[token, LIFT] for token in labels],
+            "seed": 0,
+            "lora": self._lora(adapter),
+        }
+
+        def score(prompt: Prompt) -> Floats:
+            row = np.full(len(labels), FLOOR, np.float32)
+            answer = self._ask({**asked, "prompt": prompt})
+            for found in answer["choices"][0]["logprobs"]["content"][0]["top_probs"]:
+                if found["id"] in place and found["prob"] > 0:
+                    row[place[found["id"]]] = max(FLOOR, math.log(found["prob"]))
+            return row
+
+        rows = list(self._pool.map(score, prompts))
+        return np.stack(rows) if rows else np.zeros((0, len(labels)), np.float32)
+
+    def tokenize(self, text: str, *, control: bool = False, start: bool = False) -> list[int]:
+        """Token numbers of a text.
+
+        Args:
+            control: read control tokens ("<|im_end|>") as such; leave it off for what a user wrote.
+            start: put the token in front that this base begins every prompt with, if it has one.
+        """
+        body = {"content": text, "parse_special": control, "add_special": start}
+        request = urllib.request.Request(
+            self._server.listening_address + "/tokenize",
+            msgspec.json.encode(body),
+            {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"},
+        )
+        # Not through urlopen: it would send a loopback request to a proxy that the environment names.
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(request, timeout=_TOKENIZE_S) as answer:
+                found: list[int] = msgspec.json.decode(answer.read())["tokens"]
+        except (urllib.error.URLError, OSError) as error:
+            raise EngineError("the decoder did not tokenize", "try again") from error
+        return found
+
+    def token(self, text: str) -> int:
+        """The one token of a text. Raises: InputError when it takes more than one, or none."""
+        found = self.tokenize(text)
+        if len(found) != 1:
+            raise InputError(
+                f"'{text}' is {len(found)} tokens for this base; a label needs one", "use letters or codes"
+            )
+        return found[0]
+
+    def _lora(self, adapter: str | None) -> list[dict[str, float]]:
+        """Every adapter is named with its scale: one that a request leaves out would keep the scale of the start."""
+        if adapter is not None and adapter not in self.adapters:
+            held = ", ".join(self.adapters) or "none"
+            raise BundleError(f"adapter '{adapter}' is not loaded; this decoder holds: {held}", "load it first")
+        return [{"id": at, "scale": float(name == adapter)} for at, name in enumerate(self.adapters)]
+
+    def _check_schema(self, schema: Mapping[str, Any]) -> None:
+        """The engine writes freely when it cannot compile a schema, so a token that begins no JSON is pushed at it."""
+        key = msgspec.json.encode(schema)
+        with self._lock:
+            if key in self._checked:
+                return
+        wrong = self.token("~")
+        asked = {"prompt": [wrong], "max_tokens": 1, "temperature": 0, "logit_bias": [[wrong, 1000.0]]}
+        try:
+            free = self._ask({**asked, "json_schema": dict(schema)})["choices"][0]["text"].startswith("~")
+        except RequestError:
+            free = True
+        if free:
+            raise RequestError(
+                "no JSON value can be written for this schema: it contradicts itself, or has an unknown type, "
+                "a reference that leads nowhere or a pattern with look-around",
+                param="response_format",
+                code="invalid_schema",
+            )
+        with self._lock:
+            self._checked.add(key)
+
+    def _ask(self, asked: dict[str, Any]) -> dict[str, Any]:
+        answer: dict[str, Any] = self._server.handle_completions({**asked, "cache_prompt": self._cache})
+        _raise(answer)
+        return answer
+
+    def _stream(self, at: int, asked: dict[str, Any], on_text: OnText | None, asked_s: float) -> Generation:
+        texts: list[str] = []
+        tokens: list[Token] = []
+        seen: dict[str, Any] = {"finish": "cancelled"}
+
+        def take(part: dict[str, Any]) -> bool:
+            try:
+                return read(part)
+            except BaseException as error:  # noqa: BLE001 - the engine swallows it; it is raised again below
+                seen["failed"] = error
+                return True
+
+        def read(part: dict[str, Any]) -> bool:
+            _raise(part)
+            choice = part["choices"][0]
+            seen["finish"] = choice["finish_reason"] or "cancelled"
+            seen["usage"] = part.get("usage")
+            for found in (choice["logprobs"] or {}).get("content", []):
+                tokens.append(Token(bytes(found["bytes"]), found["logprob"]))
+            if not choice["text"]:
+                return False
+            seen.setdefault("first_s", time.perf_counter())
+            texts.append(choice["text"])
+            return bool(on_text and on_text(at, choice["text"]))
+
+        self._server.handle_completions({**asked, "cache_prompt": self._cache, "stream": True}, take)
+        if "failed" in seen:
+            raise seen["failed"]
+        usage = seen.get("usage") or {"prompt_tokens": None, "completion_tokens": len(texts)}
+        return Generation(
+            "".join(texts),
+            seen["finish"],
+            usage["prompt_tokens"],
+            usage["completion_tokens"],
+            seen["first_s"] - asked_s if "first_s" in seen else None,
+            time.perf_counter() - asked_s,
+            sum(token.logprob for token in tokens) if asked["n_probs"] else None,
+            tokens if asked["n_probs"] else None,
+        )
+
+
+def _raise(answer: dict[str, Any]) -> None:
+    """The engine's refusal as one of ours; its own words may hold the prompt, so they are not repeated."""
+    error = answer.get("error")
+    if error is None:
+        return
+    if error.get("type") == "exceed_context_size_error":
+        raise RequestError(
+            f"the prompt is {error['n_prompt_tokens']} tokens; this decoder's context holds {error['n_ctx']}",
+            param="prompt",
+            code="context_length_exceeded",
+        )
+    if "grammar" in error.get("message", ""):
+        raise RequestError("the grammar cannot be read; GBNF was expected", param="grammar", code="invalid_grammar")
+    if error.get("type") == "invalid_request_error":
+        raise RequestError("the decoder refused this request", param=None)
+    raise EngineError(f"the decoder gave no answer: {error.get('type', 'unknown error')}", "try again")
+
+
+def _open(weights: Path, adapters: Mapping[str, Path], context: int, parallel: int, threads: int, key: str) -> Any:
+    try:
+        import xllamacpp
+    except ImportError as error:
+        raise MissingExtraError("a decoder", "decoder") from error
+    settings = xllamacpp.CommonParams()
+    settings.model.path = str(weights)
+    settings.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(str(path), 1.0) for path in adapters.values()]
+    settings.n_ctx, settings.n_parallel = context * parallel, parallel
+    settings.kv_unified = settings.fit_params = False  # each place has its own `context`, whatever the machine holds
+    settings.cache_ram_mib = 0
+    settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = threads
+    settings.warmup = settings.ui = False
+    settings.verbosity = -1
+    # The library also listens on a loopback port of its own choosing; nobody but this object knows the key.
+    settings.api_keys = [key]
+    try:
+        return xllamacpp.Server(settings)
+    except RuntimeError as error:
+        if not adapters:
+            raise BaseModelError(
+                f"{weights}: not a GGUF that llama.cpp can run", "jangin pull the base again"
+            ) from error
+        names = ", ".join(adapters)
+        raise BaseModelError(
+            f"{weights}: llama.cpp cannot load it with the adapters {names}",
+            "check that each was trained on this base, and pull the base again",
+        ) from error

@@ -1,0 +1,139 @@
+"""A bundle of kind `extract` or `generate`, loaded: inputs in, written answers out, with what the model thought."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from jangin import bundle
+from jangin.errors import BundleError
+from jangin.models.confidence import field_confidence
+from jangin.models.decoder import Generation
+from jangin.models.specialist import Readers
+from jangin.prompt import render
+from jangin.types import Input, Kind
+
+OnText = Callable[[int, str], bool | None]
+
+
+class Written(msgspec.Struct, frozen=True):
+    """One answer.
+
+    output: the JSON object of `extract` (None when it was cut before its end), the text of `generate`.
+    finish: "stop", "length" or "cancelled". confidence: the probability of the whole answer's tokens, geometric mean;
+    None unless asked for. fields: of `extract`, each field's own, by its name.
+    """
+
+    output: Any
+    text: str
+    finish: str
+    prompt_tokens: int
+    completion_tokens: int
+    ttft_s: float | None
+    seconds: float
+    confidence: float | None = None
+    fields: dict[str, float] | None = None
+    generation: Generation | None = None
+
+
+class Writer:
+    """`sha256` is the identity. Safe to call from several threads; `close` it to give its place on the base up."""
+
+    labels: tuple[str, ...] = ()
+
+    def __init__(self, folder: Path, readers: Readers):
+        """Raises: BundleError, BaseModelError, MissingExtraError."""
+        self.manifest = bundle.verify(folder)
+        self.folder = Path(folder)
+        self.sha256 = bundle.identity(self.manifest)
+        self.name = self.manifest.name
+        self.kind: Kind = self.manifest.kind
+        decoder = self.manifest.decoder
+        if decoder is None or decoder.writing is None:
+            raise BundleError(f"{folder}: a specialist of kind {self.kind} without a decoder", "train it again")
+        self.template, self.writing = decoder.template, decoder.writing
+        self._shots = None
+        if self.writing.shots:
+            from jangin.models.shots import Shots
+
+            self._shots = Shots.read(self.folder / bundle.SHOTS)
+        self._held = readers.decoder(self.folder, self.manifest)
+
+    def close(self) -> None:
+        self._held.release()
+
+    def write(
+        self,
+        inputs: Sequence[Input],
+        *,
+        max_tokens: int | None = None,
+        stop: Sequence[str] = (),
+        schema: Mapping[str, Any] | None = None,
+        temperature: float = 0.0,
+        top_p: float = 1.0,
+        seed: int = 0,
+        confidence: bool = False,
+        on_text: OnText | None = None,
+    ) -> list[Written]:
+        """One answer per input, in order.
+
+        Args:
+            max_tokens: at most the bundle's own, which is the default. stop: more stop strings. schema: for `generate`.
+            temperature, top_p, seed, on_text: as `Decoder.generate` says.
+            confidence: also what the model thought of each token.
+        Raises: RequestError for a prompt longer than the context or a schema that cannot be met; EngineError.
+        """
+        texts = [render(value) for value in inputs]
+        most = self.writing.max_tokens
+        with self._held.engine() as engine:
+            shots = [self._shots.nearest(text, self.writing.shots) if self._shots else [] for text in texts]
+            found = engine.generate(
+                [self.template.tokens(text, engine.tokenize, near) for text, near in zip(texts, shots)],
+                most if max_tokens is None else min(max_tokens, most),
+                stop=[*self.template.stop, *stop],
+                schema=self.writing.schema if self.kind == "extract" else schema,
+                temperature=temperature,
+                top_p=top_p,
+                seed=seed,
+                adapter=self._held.adapter,
+                logprobs=confidence,
+                on_text=on_text,
+            )
+        return [self._written(each) for each in found]
+
+    def _written(self, found: Generation) -> Written:
+        output: Any = found.text.strip()
+        fields = None
+        if self.kind == "extract":
+            output = as_object(found.text)
+            if output is not None and found.tokens is not None:
+                fields = field_confidence(found.text, found.tokens)
+        return Written(
+            output=output,
+            text=found.text,
+            finish=found.finish,
+            prompt_tokens=found.prompt_tokens or 0,
+            completion_tokens=found.completion_tokens,
+            ttft_s=found.ttft_s,
+            seconds=found.seconds,
+            confidence=found.mean_probability(),
+            fields=fields,
+            generation=found,
+        )
+
+
+def as_object(text: str) -> dict[str, Any] | None:
+    """The JSON object that a text is; None when it is none."""
+    try:
+        found = msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def load_writer(folder: Path | str, readers: Readers | None = None) -> Writer:
+    """A specialist that writes. Raises: BundleError, BaseModelError, MissingExtraError."""
+    return Writer(Path(folder), readers or Readers())

@@ -1,0 +1,81 @@
+"""LoRA weights as transformers knows them -> the GGUF adapter file that llama.cpp lays over the base.
+
+llama.cpp keeps the rows of Llama's q and k in another order than transformers does (each head's two halves are
+interleaved), so the B matrices of a LoRA on them are put in that order too.
+Source: the layout of GGUF adapters, ggml-org/llama.cpp, convert_lora_to_gguf.py.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from jangin.models.base import Floats
+
+# transformers' name of a linear layer -> GGUF's.
+LAYERS = {
+    "q_proj": "attn_q",
+    "k_proj": "attn_k",
+    "v_proj": "attn_v",
+    "o_proj": "attn_output",
+    "gate_proj": "ffn_gate",
+    "up_proj": "ffn_up",
+    "down_proj": "ffn_down",
+}
+PERMUTED = ("llama", "mistral")
+# transformers' model_type -> GGUF's architecture: Mistral is a llama there.
+ARCHITECTURES = {
+    "llama": "llama",
+    "mistral": "llama",
+    "qwen2": "qwen2",
+    "qwen3": "qwen3",
+    "gemma2": "gemma2",
+    "gemma3_text": "gemma3",
+}
+
+
+class Lora(dict[tuple[int, str], tuple[Floats, Floats]]):
+    """(layer number, transformers' name of the linear layer) -> A (rank, in) and B (out, rank)."""
+
+
+def collect(state: Mapping[str, Floats]) -> Lora:
+    """From PEFT's names, '...layers.3.self_attn.q_proj.lora_A.default.weight'."""
+    halves: dict[tuple[int, str], dict[str, Floats]] = {}
+    for name, value in state.items():
+        if ".lora_A." not in name and ".lora_B." not in name:
+            continue
+        path = name.split(".")
+        side = "A" if "lora_A" in path else "B"
+        at = path.index("layers")
+        halves.setdefault((int(path[at + 1]), path[path.index(f"lora_{side}") - 1]), {})[side] = value
+    return Lora({key: (pair["A"], pair["B"]) for key, pair in sorted(halves.items())})
+
+
+def permute(rows: Floats, heads: int) -> Floats:
+    """(out, n) from transformers' order of the rows of q or k into llama.cpp's; `heads`: of q, or of k."""
+    out, width = rows.shape
+    return rows.reshape(heads, 2, out // heads // 2, width).swapaxes(1, 2).reshape(out, width)
+
+
+def write(path: Path, lora: Lora, *, architecture: str, alpha: float, heads: int, kv_heads: int) -> None:
+    """`architecture`: transformers' model_type. The same weights give the same bytes. Raises: OSError."""
+    import gguf
+
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    writer = gguf.GGUFWriter(temporary, ARCHITECTURES[architecture])
+    writer.add_type(gguf.GGUFType.ADAPTER)
+    writer.add_string(gguf.Keys.Adapter.TYPE, "lora")
+    writer.add_float32(gguf.Keys.Adapter.LORA_ALPHA, alpha)
+    for (layer, name), (a, b) in lora.items():
+        if architecture in PERMUTED and name in ("q_proj", "k_proj"):
+            b = permute(b, heads if name == "q_proj" else kv_heads)
+        for side, value in (("a", a), ("b", b)):
+            writer.add_tensor(f"blk.{layer}.{LAYERS[name]}.weight.lora_{side}", np.ascontiguousarray(value, np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    os.replace(temporary, path)

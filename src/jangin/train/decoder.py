@@ -1,0 +1,138 @@
+"""A decoder with LoRA as a classifier: one token a label, no decoding (extras `train` and `decoder`)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from jangin.bundle import ADAPTER, DecoderSpec
+from jangin.files import hash_file, hash_json, write_atomic
+from jangin.models.base import Floats
+from jangin.models.labelling import LabelReader
+from jangin.prompt import PromptTemplate, Tokenize
+from jangin.train import lora
+from jangin.train.extras import missing_extra
+from jangin.train.features import load_array, save_array
+from jangin.train.logits import divide, on_logits
+from jangin.train.rungs import PARITY_ROWS, Attempt, will_fit
+from jangin.train.targets import Rows
+from jangin.train.workshop import Workshop
+
+TEMPLATE = PromptTemplate(before="Text: ", after="\nLabel:")
+MAX_TOKENS = 256
+FIRST_FREE_TOKEN = 256  # below are single bytes and marks
+
+
+class LoraRung:
+    """A decoder with LoRA, alone or beside the n-grams. `classify` only: a `tag` has no single token that is right."""
+
+    def __init__(self, base: str, with_ngrams: bool):
+        self.base = base
+        self.with_ngrams = with_ngrams
+        self.name = f"ngrams+{base}-lora" if with_ngrams else f"{base}-lora"
+
+    def why_not(self, shop: Workshop) -> str | None:
+        absent = missing_extra()
+        if absent is not None:
+            return absent.message
+        found = will_fit(shop, self.base, "lora")
+        return None if found.fits else found.why
+
+    def minutes(self, shop: Workshop) -> float:
+        done = (shop.work / f"lora-{self.base}" / "trained.json").is_file()
+        return 0.1 if self.with_ngrams and done else will_fit(shop, self.base, "lora").minutes
+
+    def attempt(self, shop: Workshop) -> Attempt:
+        from jangin.models.shared import SharedDecoder
+        from jangin.models.specialist import CONTEXT
+        from jangin.train.gguf_base import weights_of
+
+        division = divide(shop)
+        weights = weights_of(self.base, shop.quiet)
+        tokens, adapter = _trained(shop, weights, division.train, division.held_out, shop.work / f"lora-{self.base}")
+        trainer = load_array(adapter.with_name("trainer.npy"))
+        spec = DecoderSpec(self.base, weights.name, TEMPLATE, tokens, ADAPTER)
+        held = SharedDecoder(weights, context=CONTEXT).hold(adapter)
+        read = _Kept(LabelReader(held, TEMPLATE, tokens), adapter)
+        return on_logits(shop, division, spec, read, {ADAPTER: adapter}, self.with_ngrams, trainer)
+
+
+class _Kept:
+    """Reads long lists once: what an earlier rung or run has read lies in the work folder."""
+
+    def __init__(self, reader: LabelReader, adapter: Path):
+        self._reader, self._folder = reader, adapter.parent
+        self._adapter = hash_file(adapter)
+
+    def __call__(self, texts: Sequence[str]) -> Any:
+        path = self._folder / f"read-{hash_json([self._adapter, list(texts)])[:24]}.npy"
+        found = load_array(path)
+        if found is None:
+            found = self._reader.logits(texts)
+            save_array(path, found)
+        return found
+
+
+def label_tokens(tokenize: Tokenize, labels: Sequence[str]) -> list[int]:
+    """One token a label, no two alike: the first token of one of its words where it is free, else the next free one."""
+    taken: dict[int, None] = {}
+    spare = iter(range(FIRST_FREE_TOKEN, FIRST_FREE_TOKEN + 2 * len(labels) + 1))
+    for label in labels:
+        first = (tokenize(f" {word}") for word in re.findall(r"[^\W_]+", label))
+        wanted = next((ids[0] for ids in first if ids and ids[0] not in taken), None)
+        taken[next(token for token in spare if token not in taken) if wanted is None else wanted] = None
+    return list(taken)
+
+
+def _trained(shop: Workshop, weights: Path, rows: Rows, held_out: Rows, folder: Path) -> tuple[list[int], Path]:
+    """(label tokens, adapter file); trains unless an earlier run of this climb finished."""
+    from jangin.models.decoder import Decoder
+
+    adapter, told = folder / "adapter.gguf", folder / "trained.json"
+    if not told.is_file():
+        with Decoder(weights) as engine:
+            tokens = label_tokens(engine.tokenize, shop.labels)
+            data, kept = (_sequences(part, tokens, engine.tokenize) for part in (rows, held_out))
+            head = _sequences(_parity_rows(shop), tokens, engine.tokenize)
+        place = {token: at for at, token in enumerate(tokens)}
+        data, kept = (
+            lora.Sequences(each.prompts, [[place[answer[0]]] for answer in each.answers]) for each in (data, kept)
+        )
+        trained = lora.train(
+            weights,
+            data,
+            kept,
+            lora.Recipe(),
+            folder,
+            seed=shop.seed,
+            vocabulary=tokens,
+            quiet=shop.quiet,
+            ask=head.prompts,
+        )
+        save_array(folder / "trainer.npy", _log_softmax(trained.asked))
+        write_atomic(told, msgspec.json.encode(tokens))
+    return msgspec.json.decode(told.read_bytes(), type=list[int]), adapter
+
+
+def _log_softmax(logits: Floats | None) -> Floats:
+    assert logits is not None
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)), np.float32)
+
+
+def _parity_rows(shop: Workshop) -> Rows:
+    """The rows of the parity check; their labels play no part."""
+    texts = shop.validation.texts[:PARITY_ROWS]
+    return Rows(texts, np.zeros(len(texts), np.int64), None, None)
+
+
+def _sequences(rows: Rows, tokens: Sequence[int], tokenize: Tokenize) -> lora.Sequences:
+    """Rows whose label is outside the set are left out."""
+    keep = np.flatnonzero(rows.gold >= 0).tolist()
+    prompts = [TEMPLATE.tokens(rows.texts[row], tokenize, room=MAX_TOKENS) for row in keep]
+    return lora.Sequences(prompts, [[tokens[rows.gold[row]]] for row in keep])
