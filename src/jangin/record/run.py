@@ -237,8 +237,8 @@ def _header(plan: _Plan, rows: dict[str, Row], settings: Settings) -> Row:
     schema = ", JSON schema enforced" if plan.job.json_schema else ""
     return {
         "model": exact,
-        "setting": f"{plan.prompt.setting}, at most {plan.job.max_tokens:,} answer tokens{schema}, temperature 0 and "
-        "seed 0 where the server takes them",
+        "setting": f"{plan.prompt.setting}, at most {plan.job.max_tokens:,} answer tokens{schema}",
+        "parameters": "temperature 0 and seed 0, where the server takes them",
         "date": str(plan.today),
         "source": f"recorded with jangin {__version__} from {plan.where.host}",
         "endpoint": plan.where.host,
