@@ -16,13 +16,15 @@ KEY = "sk-test-9f3a77c0ffee"
 
 
 class Reply(msgspec.Struct):
-    """What the server sends. `body`: JSON, or bytes as they are; `drop`: the connection ends without a word."""
+    """What the server sends. `body`: JSON, or bytes as they are; `drop`: the connection ends without a word;
+    `cut`: in the middle of the body."""
 
     status: int = 200
     body: Any = None
     headers: dict[str, str] = {}
     after_s: float = 0.0
     drop: bool = False
+    cut: bool = False
 
 
 class Seen(msgspec.Struct):
@@ -81,7 +83,8 @@ class Api:
                         self.send_header(name, value)
                     self.send_header("Content-Length", str(len(raw)))
                     self.end_headers()
-                    self.wfile.write(raw)
+                    self.wfile.write(raw[: len(raw) // 2] if reply.cut else raw)
+                    self.close_connection = reply.cut
 
             def log_message(self, *arguments: object) -> None:
                 pass

@@ -101,8 +101,11 @@ def test_a_server_that_is_too_slow_times_out() -> None:
 
 
 def test_a_dropped_connection_is_a_transport_failure() -> None:
-    with serving(lambda n, _: Reply(drop=True) if n == 0 else completion("refund")) as api:
-        assert ask(api.url)[0].tries == 2
+    whole = completion("refund")
+    faults = [Reply(drop=True), Reply(body=whole.body, cut=True)]
+    with serving(lambda n, _: faults[n] if n < 2 else whole) as api:
+        (answer,) = ask(api.url)
+        assert (answer.text, answer.tries) == ("refund", 3)
     (answer,) = ask(api.url)  # nobody listens any more
     assert answer == ApiAnswer(unscored="connection failed (ConnectError)", tries=3)
 

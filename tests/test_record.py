@@ -20,6 +20,7 @@ import pytest
 import certified
 from api_server import KEY, Api, Reply, Seen, completion, fault, serving
 from jangin.cli import main
+from jangin.data.pii import mask_pii
 from jangin.errors import DataError, EndpointError, InputError, JanginError
 from jangin.record.answers import output_of
 from jangin.record.plan import agree
@@ -176,6 +177,7 @@ def test_a_killed_run_goes_on_without_asking_anything_again(folder: Path) -> Non
         process.wait()
         assert part.exists() and not out.exists()
         kept = {row["id"] for row in lines(part)[1:]}
+        time.sleep(0.5)  # a request that left before the kill may reach the server after it
         asked_before = len(api.seen)
         assert 20 <= len(kept) < ROWS and asked_before - len(kept) <= 4  # but for those under way
         with part.open("ab") as stream:
@@ -188,6 +190,20 @@ def test_a_killed_run_goes_on_without_asking_anything_again(folder: Path) -> Non
     rows = lines(out)[1:]
     assert [(row["id"], row["output"]) for row in rows] == [(each, f"answer to {texts[each]}") for each in texts]
     assert sorted(path.name for path in folder.iterdir()) == ["frozen.jsonl", "task.yaml", "test.jsonl", "train.jsonl"]
+
+
+def test_an_interrupted_run_keeps_its_answers(folder: Path) -> None:
+    with serving(Reply(body=completion("refund").body, after_s=0.05)) as api:
+        command = [*COMMAND, str(folder), "--endpoint", api.url, "--model", "gpt-4o", "--parallel", "2", "--yes"]
+        process = subprocess.Popen(command, stderr=subprocess.PIPE)
+        end = time.monotonic() + 90
+        while len(api.seen) < 10:
+            assert process.poll() is None and time.monotonic() < end
+            time.sleep(0.005)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130 and err.endswith(b"stopped\n") and b"Traceback" not in err
+    assert 8 <= len(lines(folder / "reference.gpt-4o.jsonl.part")[1:]) < ROWS
 
 
 def stopped(folder: Path, api: Api, **settings: Any) -> None:
@@ -234,6 +250,7 @@ def test_two_runs_do_not_write_one_file(folder: Path) -> None:
         first = threading.Thread(target=freeze, args=(folder, api), kwargs={"parallel": 1})
         first.start()
         while not api.seen:
+            assert first.is_alive()
             time.sleep(0.005)
         with pytest.raises(InputError, match="another run is recording into"):
             freeze(folder, api)
@@ -406,6 +423,12 @@ def test_what_is_redacted_does_not_leave(personal: Path) -> None:
     assert "kim@example.com" not in sent and "4111" not in sent
     assert sum("[e-mail address], card [card number]" in seen.asked for seen in api.seen) == 30
     assert lines(found.reference or "")[0]["redaction"] == {"name": "pii", "inputs_changed": 30}
+
+
+def test_identifiers_are_masked_by_their_shape() -> None:
+    text = "call 010-1234-5678, number 901231-1234567, card 4111 1111 1111 1112, order 12345678"
+    masked = "call [phone number], number [resident registration number], card 4111 1111 1111 1112, order 12345678"
+    assert mask_pii(text) == masked
 
 
 def test_a_function_of_the_user_s_own_redacts(personal: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
