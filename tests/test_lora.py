@@ -19,9 +19,9 @@ from jangin.errors import BaseModelError, DataError
 for module in ("torch", "transformers", "peft", "gguf", "xllamacpp"):
     pytest.importorskip(module, reason="the extras 'train' and 'decoder' are not installed")
 
-import tiny_models
-from jangin.models.decoder import Decoder
-from jangin.train import lora
+import tiny_models  # noqa: E402 - only where the extras are
+from jangin.models.decoder import Decoder  # noqa: E402 - only where the extras are
+from jangin.train import lora  # noqa: E402 - only where the extras are
 
 WORDS = ["card lost", "card found", "refund please", "refund done", "open today", "closed today", "yes", "no"]
 LABELS = tiny_gguf.ids("abcdefgh")
@@ -130,7 +130,8 @@ from pathlib import Path
 from jangin.train import lora
 weights, folder, data = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3])
 rows = lora.Sequences(*data)
-lora.train(weights, rows, rows, lora.Recipe(rank=8, alpha=16, rows=4, epochs=6.0, evaluate=4), folder, seed=3, quiet=True)
+recipe = lora.Recipe(rank=8, alpha=16, rows=4, epochs=6.0, evaluate=4)
+lora.train(weights, rows, rows, recipe, folder, seed=3, quiet=True)
 """
 
 

@@ -59,7 +59,7 @@ class Sequences(msgspec.Struct, frozen=True, eq=False):
 
 class Trained(msgspec.Struct, frozen=True):
     """loss: of the held-out rows, by step, per answer token. tokens_per_s: without padding; None when nothing ran.
-    asked: the trainer's own logits for `ask`. agreement: share of the tokens of `probe`'s answers that it would choose."""
+    asked: the trainer's own logits for `ask`. agreement: the share of `probe`'s answer tokens that it would choose."""
 
     loss: list[tuple[int, float]]
     best_loss: float
