@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -28,8 +27,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def shared(folder: Path) -> Iterator[SharedDecoder]:
-    yield SharedDecoder(folder / "base.gguf", context=256, threads=1)
+def shared(folder: Path) -> SharedDecoder:
+    return SharedDecoder(folder / "base.gguf", context=256, threads=1)
 
 
 def expected(adapter: int | None) -> np.ndarray:
