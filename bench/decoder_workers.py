@@ -194,7 +194,7 @@ def pss_mb() -> float:
 
 
 def measure(run: Callable[..., tuple[int, int]], count: int, order: dict[str, Any], adapters: Adapters) -> Any:
-    """Tokens a second of the prompts, and of what follows them: the time of a run that writes less one that does not."""
+    """Tokens a second of the prompts, and of what follows (the time of a run, less that of one that writes nothing)."""
     prefill, decode = [], []
     for again in range(order["rounds"]):
         seed = 1000 * again + count
@@ -207,7 +207,7 @@ def measure(run: Callable[..., tuple[int, int]], count: int, order: dict[str, An
 
 def main() -> None:
     order: dict[str, Any] = json.loads(sys.argv[1])
-    kinds = {"jangin": Embedded, "xllamacpp": Wheel, "openvino": OpenVino}
+    kinds: dict[str, Any] = {"jangin": Embedded, "xllamacpp": Wheel, "openvino": OpenVino}
     engine = kinds[order["engine"]](*(order[key] for key in ("model", "adapters", "parallel", "threads", "settings")))
     engine.run(texts(1, 8, 0), 1, [None])
     found: dict[str, Any] = {"first_token_s": time.time() - order["started"]}
