@@ -16,7 +16,7 @@ import pytest
 from jangin.errors import InputError
 from jangin.evals.sandbox import Limits, Outcome, Program, protection, run_many, run_python
 
-SHORT = Limits(wall_s=5, cpu_s=1, memory_mb=256)
+SHORT = Limits(wall_s=30, cpu_s=10, memory_mb=128)  # a busy machine is slow; endless things have their own
 jailed = pytest.mark.usefixtures("_sandbox")
 
 
@@ -272,14 +272,14 @@ def test_a_fork_bomb_is_refused_at_the_limit_and_leaves_nothing_behind():
         try:
             while True:
                 if os.fork() == 0:
-                    time.sleep(60)
+                    time.sleep(600)
                 started += 1
         except OSError:
             print(started)
     """
     before = time.monotonic()
     assert prints(source) == "3"  # four processes with the program itself
-    assert time.monotonic() - before < 5  # its sleeping children hold standard output: they were ended
+    assert time.monotonic() - before < 30  # its sleeping children hold standard output: they were ended
     endless = "import os\nwhile True:\n    try:\n        os.fork()\n    except OSError: pass"
     assert run(endless, limits=Limits(wall_s=2)).status == "timeout"
 
@@ -294,12 +294,12 @@ def test_a_memory_bomb_ends_within_its_limit():
 
 @jailed
 def test_an_endless_loop_and_an_endless_sleep_are_ended():
-    loop = run("while True: pass", limits=Limits(wall_s=20, cpu_s=1))
+    loop = run("while True: pass", limits=Limits(wall_s=60, cpu_s=1))
     assert loop.status == "timeout" and loop.exit_code == -signal.SIGXCPU
     stubborn = "import signal\nsignal.signal(signal.SIGXCPU, signal.SIG_IGN)\nwhile True: pass"
-    assert run(stubborn, limits=Limits(wall_s=20, cpu_s=1)).status == "timeout"
-    asleep = run("import time; print('on', flush=True); time.sleep(600)", limits=Limits(wall_s=0.6))
-    assert asleep[:3] == ("timeout", None, "on\n") and asleep.seconds < 5
+    assert run(stubborn, limits=Limits(wall_s=60, cpu_s=1)).status == "timeout"
+    asleep = run("import time; print('on', flush=True); time.sleep(600)", limits=Limits(wall_s=2))
+    assert asleep[:3] == ("timeout", None, "on\n") and asleep.seconds < 30
 
 
 @jailed
@@ -316,7 +316,7 @@ def test_a_killed_evaluator_takes_its_programs_along():
     code = "from jangin.evals.sandbox import run_python; run_python('import time; time.sleep(600)')"
     evaluator = subprocess.Popen([sys.executable, "-c", code])
     try:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while len(family := _descendants(evaluator.pid)) < 3 and time.monotonic() < deadline:
             time.sleep(0.05)
         assert len(family) >= 3  # jail, supervisor, program
@@ -363,7 +363,7 @@ def test_tests_that_end_pass_and_tests_that_fail_do_not():
         "import os\nif os.fork(): os._exit(0)",
         "import os\nif not os.fork(): os._exit(0)\nos.wait(); os._exit(0)",
         "import sys\nsys.excepthook = lambda *a: sys.exit(0)",
-        "print('ok'); print('passed'); print('1 passed'); exit(0)",
+        "print('ok'); print('passed'); print('1 passed'); raise SystemExit(0)",
         "import sys\nsys.stderr.write('ok'); raise SystemExit",
         "import builtins\nbuiltins.AssertionError = type('E', (BaseException,), {})",
         "import builtins\nbuiltins.exec = lambda *a: None\nbuiltins.compile = lambda *a, **k: None",
@@ -374,7 +374,7 @@ def test_tests_that_end_pass_and_tests_that_fail_do_not():
         "import sys\nsys.settrace(lambda *a: sys.exit(0))",
         "import sys\nsys.modules['solution'].f = lambda x: sys.exit()",
         "import os, sys\nos.execv(sys.executable, [sys.executable, '-c', 'print(1)'])",
-        "class f(str):\n    def __init__(self, x): exit()",
+        "class f(str):\n    def __init__(self, x): raise SystemExit",
     ],
 )
 def test_a_program_that_does_not_pass_its_tests_cannot_claim_so(source):
