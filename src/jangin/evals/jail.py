@@ -30,11 +30,11 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 def main() -> None:
     job = json.load(sys.stdin)
-    _call("prctl", _PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != job["parent"]:  # it died before it could be watched
-        os._exit(1)
     try:
         user, counted = _leave(job["program_uid"])
+        _call("prctl", _PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != job["parent"]:  # it died before it could be watched
+            os._exit(1)
         _build(job)
         supervisor = _fork_watched()
         if supervisor == 0:
@@ -61,6 +61,7 @@ def _leave(program_uid: int) -> tuple[int | None, int]:
         except PermissionError:
             uid = gid = 65534
             _become(uid)
+            _call("prctl", _DUMPABLE, 1)  # or the maps below could not be written
     _call("unshare", _NEWUSER | _APART)
     maps = {"setgroups": "deny", "uid_map": f"{_INSIDE_ID} {uid} 1", "gid_map": f"{_INSIDE_ID} {gid} 1"}
     for name, text in maps.items():

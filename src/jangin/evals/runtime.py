@@ -47,7 +47,8 @@ class Runtime(NamedTuple):
 def find_runtime() -> Runtime:
     """The interpreter that runs this one, without virtual environment and installed packages.
 
-    ctypes is hidden as well: with it a program could make any system call, without it only those that Python offers.
+    ctypes is hidden as well, unless it is built into the interpreter: with it a program could make any system call,
+    without it only those that Python offers.
     """
     interpreter = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
     asked = subprocess.run([interpreter, "-I", "-S", "-c", _ASK], capture_output=True, check=False)

@@ -43,7 +43,7 @@ class Protection(NamedTuple):
 def run_python(source: str, *, tests: str | None = None, limits: Limits = DEFAULTS) -> Outcome:
     """Runs a program and waits for its end.
 
-    It sees the standard library (without ctypes), an empty scratch folder as its working directory and an empty
+    It sees the standard library (ctypes hidden), an empty scratch folder as its working directory and an empty
     environment; hashes are seeded, so that a verdict can be repeated.
 
     Raises: SandboxError where the machine cannot enforce the limits; InputError for limits that make no sense.

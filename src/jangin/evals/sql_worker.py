@@ -6,6 +6,7 @@ or {failed: why}, with nothing of the query's text in it. It opens what it is to
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
@@ -104,12 +105,13 @@ def _reason(error: BaseException) -> str:
 
 
 def _bound() -> None:
-    """The process as a whole, for what SQLite does not count. Windows has no such limits."""
+    """The process as a whole, for what SQLite does not count. Not every system knows or takes each of these limits."""
     if os.name == "posix":
         import resource
 
         for limit, value in ((resource.RLIMIT_AS, 2 << 30), (resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_CORE, 0)):
-            resource.setrlimit(limit, (value, value))
+            with contextlib.suppress(ValueError, OSError):
+                resource.setrlimit(limit, (value, value))
 
 
 if __name__ == "__main__":
