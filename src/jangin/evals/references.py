@@ -72,7 +72,7 @@ class Reference(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 class Matched(msgspec.Struct, frozen=True):
     """The reference's answer to one test example; both None: it could not be parsed, or was refused, and is wrong."""
 
-    answer: str | list[str] | None
+    answer: str | list[str] | dict[str, Any] | None
     unscored: str | None = None
 
 
@@ -201,7 +201,8 @@ class _Parser:
     def matched(self, row: Row) -> Matched:
         if row.unscored is not None:
             return Matched(None, row.unscored)
-        return Matched(self.label(row.output) if self.kind == "classify" else self.tags(row.output))
+        read = {"classify": self.label, "tag": self.tags, "extract": self.object, "generate": self.text}
+        return Matched(read[self.kind](row.output))
 
     def label(self, value: Any) -> str | None:
         if isinstance(value, bool):
@@ -224,6 +225,21 @@ class _Parser:
         if not isinstance(value, list):
             return None
         return sorted({label for part in value if (label := self.label(part)) is not None})
+
+    def object(self, value: Any) -> dict[str, Any] | None:
+        """The JSON object, also out of a text that says more before and after it."""
+        for text in (value, value[value.find("{") : value.rfind("}") + 1]) if isinstance(value, str) else ():
+            try:
+                value = msgspec.json.decode(text)
+                break
+            except (msgspec.DecodeError, RecursionError):
+                continue
+        return value if isinstance(value, dict) else None
+
+    def text(self, value: Any) -> str | None:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            value = str(value)
+        return value if isinstance(value, str) else None
 
 
 def _loose(text: str) -> str:
