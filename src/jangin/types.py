@@ -7,7 +7,6 @@ from typing import Any, Literal
 import msgspec
 
 Kind = Literal["classify", "tag", "extract", "generate"]
-WRITTEN = ("extract", "generate")  # the kinds whose answers are written, token by token
 Message = dict[str, str]
 Input = str | list[Message]
 

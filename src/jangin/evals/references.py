@@ -37,7 +37,8 @@ class Row(msgspec.Struct, frozen=True, omit_defaults=True):
 class Reference(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """What the specialist is compared with.
 
-    score, n: published ones; None for recorded answers, whose score is computed. usd_per_query, prompt_tokens,
+    score, n: published ones. Of recorded answers the score is computed; one that their header states serves the climb,
+    which may not open the test. usd_per_query, prompt_tokens,
     completion_tokens: means where they were stated or recorded. price: {provider, model} in genai-prices.
     test_published, cutoff: dates, as much of them as is known. sha256: of the recorded file.
     """
@@ -274,6 +275,7 @@ def _recorded(path: Path, name: str) -> Reference:
         kind="recorded",
         model=model,
         setting=str(about.get("setting") or about.get("prompt") or ""),
+        score=_stated_score(path, about),
         source=str(about.get("source") or path.name),
         date=about.get("date"),
         usd_per_query=mean.get("cost_usd"),
@@ -288,6 +290,15 @@ def _recorded(path: Path, name: str) -> Reference:
         sha256=hash_file(path),
         rows=rows,
     )
+
+
+def _stated_score(path: Path, about: dict[str, Any]) -> float | None:
+    score = about.get("score")
+    if score is None:
+        return None
+    if isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1:
+        raise DataError(f"{path.name}, row 1: 'score' is not a number from 0 to 1", "mend it, or leave it out")
+    return float(score)
 
 
 def _row(path: Path, number: int, fields: dict[str, Any]) -> Row:
