@@ -13,7 +13,7 @@ from jangin.serve.frames import Failed, Finished, Piece, Report, Write
 from jangin.serve.turns import Job, Turns
 
 PIECE_S = 0.02  # text that comes faster than an eye can follow goes out together
-ALIVE_S = 1.0  # so often an engine whose text nobody follows says that it is still at work
+ALIVE_S = 1.0  # so often an engine says that it is still at work when it has no text to send
 
 Send = Callable[[Report], None]
 
@@ -89,11 +89,8 @@ class Following:
         if self._first_s is None:
             self._first_s = now
         self._kept += text
-        if not self._order.stream:
-            if now - self._sent_s > ALIVE_S:
-                self._sent_s = now
-                self._send(Piece(self._order.id, ""))
-        elif now - self._sent_s > PIECE_S and (ready := self._ready()):
+        ready = self._ready() if self._order.stream and now - self._sent_s > PIECE_S else ""
+        if ready or now - self._sent_s > ALIVE_S:
             self._sent_s = now
             self._send(Piece(self._order.id, ready))
         return self._job.cancelled.is_set()
