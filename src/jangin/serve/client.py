@@ -138,7 +138,8 @@ class EngineClient:
     def settle(self, report: Report) -> None:
         self._progress = time.monotonic()
         if report.id in self._writings:
-            return self._settle_writing(report)
+            self._settle_writing(report)
+            return
         future, is_load = self._pending.pop(report.id)
         self._loads -= is_load
         if isinstance(report, Answers):
@@ -153,7 +154,8 @@ class EngineClient:
     def _settle_writing(self, report: Report) -> None:
         writing, _ = self._writings[report.id]
         if isinstance(report, Piece):
-            return writing.take(report.text)
+            writing.take(report.text)
+            return
         del self._writings[report.id]
         if isinstance(report, Finished):
             if report.work_s:  # not one that was cancelled before it began

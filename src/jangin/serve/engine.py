@@ -78,9 +78,11 @@ class Engine:
                 self._turns.submit(asked.place, lambda _: self._send(self.answer([order])[0]))
             return None
         if isinstance(order, Write) and (writer := self.writers.get(order.handle)):
-            return self._scribes.take(order, writer)
+            self._scribes.take(order, writer)
+            return None
         if isinstance(order, Cancel):
-            return self._scribes.cancel(order.id)
+            self._scribes.cancel(order.id)
+            return None
         if isinstance(order, Ask | Write):  # its bundle could not be read again after a restart
             return Failed(order.id, "engine", "this specialist is not loaded", "POST /v1/admin/reload")
         if self._on_decoder(order):
@@ -224,7 +226,8 @@ def run(channel: socket.socket) -> None:
     while True:
         data = _receive(channel, wait=not engine.waiting)
         if data == b"":
-            return engine.stop()
+            engine.stop()
+            return
         reports = [report for order in unpacker.feed(data or b"") if (report := engine.take(order))]
         if engine.waiting:
             reports += engine.answer(engine.next_batch())

@@ -29,10 +29,15 @@ class Scribes:
 
     def take(self, order: Write, writer: Writer) -> None:
         """Begins when it is its turn; exactly one Finished or Failed follows."""
-        with self._lock:
-            self._jobs[order.id] = self._turns.submit(
-                writer.place, lambda job: self._write(order, writer, job), lambda job: self._end(order.id, _dropped(order))
-            )
+
+        def work(job: Job) -> None:
+            self._write(order, writer, job)
+
+        def dropped(_: Job) -> None:
+            self._end(order.id, _dropped(order))
+
+        with self._lock:  # a job may end before it is noted
+            self._jobs[order.id] = self._turns.submit(writer.place, work, dropped)
 
     def cancel(self, id: int) -> None:
         with self._lock:
@@ -48,7 +53,8 @@ class Scribes:
 
     def _write(self, order: Write, writer: Writer, job: Job) -> None:
         if job.cancelled.is_set():
-            return self._end(order.id, _dropped(order))
+            self._end(order.id, _dropped(order))
+            return
         following = Following(order, job, self._send)
         try:
             written = writer.write(
