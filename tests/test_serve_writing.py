@@ -163,6 +163,7 @@ def test_an_extraction_takes_its_own_schema_and_no_other(client: OpenAI, url: st
         ({"presence_penalty": 1}, "presence_penalty"),
         ({"response_format": {"type": "xml"}}, "response_format"),
         ({"response_format": {"type": "json_schema"}}, "response_format"),
+        ({"response_format": formatted({"enum": ["x" * 100_000]})}, "response_format"),
         ({"temperature": 3}, "temperature"),
     ],
 )
