@@ -9,7 +9,6 @@ import pytest
 from data_files import jsonl, rows, task_in
 from jangin.data.check import check
 from jangin.data.findings import Duplicates, Finding, Leaks, report_markdown
-from jangin.errors import TaskError
 from jangin.task import load_task
 
 FIX_COPY = "jangin check TASK --fix DIR writes a copy without them"
@@ -330,13 +329,6 @@ def test_a_single_file_is_divided_first(tmp_path):
     report = check(load_task(tmp_path))
     assert report.rows == {"train": 80, "test": 20}
     assert report.leaks.test_rows == 0
-
-
-def test_a_kind_of_a_later_version_is_refused(tmp_path):
-    (tmp_path / "task.yaml").write_text("name: a\nkind: extract\ndata: a.jsonl\n")
-    with pytest.raises(TaskError) as error:
-        check(load_task(tmp_path))
-    assert error.value.message == "kind extract is not available in this version"
 
 
 def test_no_text_of_an_example_stands_in_a_report(tmp_path):

@@ -5,10 +5,10 @@ from collections import Counter
 
 import pytest
 
-from data_files import TWO_FILES, jsonl, refused, rows, task_in
+from data_files import jsonl, refused, rows, task_in
 from jangin.data.load import label_set, load_splits, split_hashes
 from jangin.data.split import calibration_rows, divide, held_out_rows, rows_for_test
-from jangin.errors import DataError, TaskError
+from jangin.errors import DataError
 from jangin.task import load_task
 from jangin.types import Example
 
@@ -242,13 +242,6 @@ def test_a_data_file_that_is_not_there_is_named(tmp_path):
     (tmp_path / "test.jsonl").unlink()
     missing = (f"no data file '{tmp_path / 'test.jsonl'}'", "paths in task.yaml count from its folder")
     assert refusal(task) == missing
-
-
-def test_a_kind_of_a_later_version_is_refused(tmp_path):
-    (tmp_path / "task.yaml").write_text(f"name: a\nkind: generate\n{TWO_FILES}\n")
-    with pytest.raises(TaskError) as error:
-        load_splits(load_task(tmp_path))
-    assert error.value.message == "kind generate is not available in this version"
 
 
 def test_a_scope_that_is_no_label_is_refused(tmp_path):

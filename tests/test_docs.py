@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 
 from jangin.bases.store import default_home
-from jangin.task import AVAILABLE_KINDS, METRICS, load_task
+from jangin.task import KINDS, METRICS, load_task
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS, SOURCE = ROOT / "docs", ROOT / "src" / "jangin"
@@ -147,7 +147,7 @@ def test_the_task_files_of_the_docs_are_accepted(tmp_path: Path) -> None:
 
 def test_the_page_of_the_task_file_names_every_key_and_metric() -> None:
     page = (DOCS / "task-file.md").read_text(encoding="utf-8")
-    wanted = [metric for kind in AVAILABLE_KINDS for metric in METRICS[kind]]
+    wanted = [metric for kind in KINDS for metric in METRICS[kind]]
     wanted += ["name", "description", "kind", "data", "fields", "labels", "out_of_scope", "metric", "bar", "unit"]
     wanted += ["policy", "seed", "languages", "schema"]
     assert [word for word in wanted if f"`{word}`" not in page] == []

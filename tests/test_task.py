@@ -7,7 +7,7 @@ import pytest
 from data_files import refused
 from jangin.errors import TaskError
 from jangin.evals.scorers import METRICS as SCORED
-from jangin.task import AVAILABLE_KINDS, METRICS, Bar, Data, Fields, Policy, load_task, require_available
+from jangin.task import LABELLED, METRICS, Bar, Data, Fields, Policy, load_task
 
 MINIMAL = "name: bank-intents\nkind: classify\ndata: {train: train.jsonl, test: test.jsonl}\n"
 
@@ -82,7 +82,7 @@ def test_a_single_file_and_the_yaml_itself_are_accepted(tmp_path):
 def test_the_metrics_of_a_task_are_those_that_can_be_scored():
     # flagged_f1 is scored as the micro-F1 of "is any tag given?", which evals/arithmetic.py makes of the tags.
     scored = {"classify": set(SCORED["classify"]), "tag": {*SCORED["tag"], "flagged_f1"}}
-    assert {kind: set(METRICS[kind]) for kind in AVAILABLE_KINDS} == scored
+    assert {kind: set(METRICS[kind]) for kind in LABELLED} == scored
 
 
 def test_the_hash_is_that_of_the_meaning(tmp_path):
@@ -212,16 +212,6 @@ def test_a_missing_or_wrong_part_is_named(tmp_path, text, message, hint):
 def test_a_long_value_is_cut_in_the_message(tmp_path):
     message, _ = refusal(tmp_path, MINIMAL + f"metric: {'x' * 500}")
     assert message == f"task.yaml: metric is '{'x' * 56}...; expected one of accuracy, macro_f1, micro_f1"
-
-
-def test_kinds_of_a_later_version_are_read_and_then_refused_by_the_verbs(tmp_path):
-    task = load(tmp_path, "name: a\nkind: extract\ndata: a.jsonl\nschema: {type: object}\n")
-    with pytest.raises(TaskError) as error:
-        require_available(task)
-    assert refused(error) == (
-        "kind extract is not available in this version",
-        "the kinds of this version are: classify, tag",
-    )
 
 
 def test_a_missing_task_file_names_the_command_that_writes_one(tmp_path):

@@ -110,9 +110,11 @@ def test_the_kind_is_guessed_from_the_answers(tmp_path, outputs, kind, why):
     assert load_task(target).kind == kind
 
 
-def test_a_kind_of_a_later_version_is_said_to_be_one(tmp_path):
+def test_a_task_of_objects_says_where_its_schema_comes_from(tmp_path):
     target = write_task(jsonl(tmp_path / "a.jsonl", [{"input": "a", "output": {"x": "y"}}]), tmp_path)
-    assert "# This version trains classify and tag only.\n" in target.read_text()
+    assert "schema: auto  # what the answers of train have; or a JSON schema\n" in target.read_text()
+    assert "labels:" not in target.read_text()
+    assert load_task(target).schema is None
 
 
 def test_column_names_cannot_break_the_file(tmp_path):

@@ -70,6 +70,15 @@ def write(path: Path, tensors: dict[str, np.ndarray], context: int = 512) -> Pat
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_rope_dimension_count(HEAD)
     writer.add_vocab_size(len(VOCABULARY))
+    add_vocabulary(writer)
+    for name, values in tensors.items():
+        writer.add_tensor(name, values)
+    return close(writer, path)
+
+
+def add_vocabulary(writer) -> None:  # type: ignore[no-untyped-def]
+    import gguf
+
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("gpt-2")
     writer.add_token_list(VOCABULARY)
@@ -77,9 +86,6 @@ def write(path: Path, tensors: dict[str, np.ndarray], context: int = 512) -> Pat
     writer.add_token_merges(["\u0120 \u0120"])  # the format wants a list; two spaces have no token, so it never applies
     writer.add_eos_token_id(0)
     writer.add_add_bos_token(False)
-    for name, values in tensors.items():
-        writer.add_tensor(name, values)
-    return _close(writer, path)
 
 
 def write_adapter(path: Path, lora: dict[str, tuple[np.ndarray, np.ndarray]]) -> Path:
@@ -92,10 +98,10 @@ def write_adapter(path: Path, lora: dict[str, tuple[np.ndarray, np.ndarray]]) ->
     for name, (a, b) in lora.items():
         writer.add_tensor(f"{name}.lora_a", a)
         writer.add_tensor(f"{name}.lora_b", b)
-    return _close(writer, path)
+    return close(writer, path)
 
 
-def _close(writer, path: Path) -> Path:  # type: ignore[no-untyped-def]
+def close(writer, path: Path) -> Path:  # type: ignore[no-untyped-def]
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

@@ -24,11 +24,44 @@ def duration(text: str) -> float:
     return float(found[1]) * _UNITS[found[2]]
 
 
+def whole(text: str) -> int:
+    """A whole number from 0 on."""
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from 0 on")
+    return int(text)
+
+
+def positive(text: str) -> int:
+    """A whole number from 1 on."""
+    if (number := whole(text)) == 0:
+        raise argparse.ArgumentTypeError("0 is too small: write a whole number from 1 on")
+    return number
+
+
+def dollars(text: str) -> float:
+    """A sum of money from 0 on."""
+    try:
+        amount = float(text)
+    except ValueError:
+        amount = -1.0
+    if not 0 <= amount < float("inf"):
+        raise argparse.ArgumentTypeError(f"'{text}' is not an amount: write 2.50, say")
+    return amount
+
+
+def prices(text: str) -> tuple[float, float]:
+    """'2.5,10': US dollars per million prompt and answer tokens."""
+    given, comma, answered = text.partition(",")
+    if not comma:
+        raise argparse.ArgumentTypeError(f"'{text}' is not two prices: write 2.5,10, say")
+    return dollars(given), dollars(answered)
+
+
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="jangin",
         description="Replace calls to a giant model with a small specialist that you own, and prove it first.",
-        epilog="The path: init, check, train, certify, serve, report. TASK is a task folder or its task.yaml; "
+        epilog="The path: init, check, record, train, certify, serve, report. TASK is a task folder or its task.yaml; "
         "SPECIALIST is a folder that train wrote. Exit status: 0 done, 1 the comparison said no, 2 bad input.",
     )
     parser.add_argument("--version", action="version", version=f"jangin {__version__}")
@@ -49,6 +82,30 @@ def build_parser() -> argparse.ArgumentParser:
 
     pull = verb("pull", "fetch bases into the store")
     pull.add_argument("base", metavar="BASE", nargs="+", help="an id of the catalogue, a local folder, or owner/name")
+
+    record = verb("record", "freeze a live model's answers to the sealed test's inputs as a reference")
+    record.add_argument("task", metavar="TASK", type=Path)
+    record.add_argument("--endpoint", metavar="URL", required=True, help="base URL of an OpenAI-compatible API")
+    record.add_argument("--model", metavar="NAME", required=True, help="the model as the API calls it")
+    record.add_argument("--key-env", metavar="NAME", help="environment variable with the key (OPENAI_API_KEY)")
+    record.add_argument(
+        "--prompt", metavar="FILE", type=Path, help="your instruction; {input}, {labels} and {schema} are filled in"
+    )
+    record.add_argument("--shots", metavar="N", type=whole, default=0, help="show N examples of train (default: 0)")
+    record.add_argument("--json-schema", action="store_true", help="have the API enforce the task's schema")
+    record.add_argument("--max-tokens", metavar="N", type=positive, help="of an answer (256; extract, generate: 1024)")
+    record.add_argument("--split", choices=("test", "validation"), default="test")
+    record.add_argument("-o", "--out", metavar="FILE", type=Path, help="default: TASK/reference.MODEL.jsonl")
+    record.add_argument("--parallel", metavar="N", type=positive, default=8, help="requests at a time (default: 8)")
+    record.add_argument("--rpm", metavar="N", type=positive, help="requests a minute at most")
+    record.add_argument("--tpm", metavar="N", type=positive, help="tokens a minute at most")
+    record.add_argument("--timeout", type=duration, default="60s", help="of one try (default: 60s)")
+    record.add_argument("--max-usd", metavar="X", type=dollars, help="stop before more is spent on this file")
+    record.add_argument("--price", metavar="IN,OUT", type=prices, help="USD per million prompt and answer tokens")
+    record.add_argument("--redact", metavar="NAME", help="pii, or MODULE:FUNCTION from text to text, before sending")
+    record.add_argument("--yes", action="store_true", help="do not ask before texts leave")
+    record.add_argument("--insecure-http", action="store_true", help="allow plain http to another machine")
+    record.add_argument("--retry-unscored", action="store_true", help="ask again for what got no answer")
 
     train = verb("train", "climb the ladder to the smallest model that passes, and pack it")
     train.add_argument("task", metavar="TASK", type=Path)

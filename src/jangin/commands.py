@@ -48,6 +48,38 @@ def pull(arguments: Namespace) -> int:
     return 0
 
 
+def record(arguments: Namespace) -> int:
+    from jangin.record.plan import agree
+    from jangin.record.run import Settings
+    from jangin.record.run import record as freeze
+
+    given = {name: value for name, value in vars(arguments).items() if name in Settings.__struct_fields__}
+    settings = Settings(timeout_s=arguments.timeout, **given)
+    capped = arguments.max_usd is not None
+    found = freeze(
+        arguments.task,
+        arguments.endpoint,
+        arguments.model,
+        settings,
+        agree=lambda lines: agree(lines, yes=arguments.yes, capped=capped),
+        quiet=arguments.json,
+    )
+    cost = "cost not known" if found.cost_usd is None else f"{found.cost_usd:,.4f} USD"
+    lines = [f"{found.answered:,} of {found.n:,} answered by {found.model}, {found.asked:,} asked now, {cost}"]
+    if found.unscored:
+        lines.append(f"{found.unscored:,} got no answer: ask again with --retry-unscored")
+    if found.refused:
+        lines.append(f"{found.refused:,} were refused by the model; they count as wrong")
+    if found.cut_off:
+        lines.append(f"{found.cut_off:,} answers were cut off: give the model more room with --max-tokens")
+    if found.reference is None:
+        lines.append(f"stopped before --max-usd was passed; the same command with a higher one goes on ({found.part})")
+    else:
+        lines.append(f"wrote {found.reference}")
+    _print(arguments, found, lines)
+    return 0 if found.reference is not None and found.answered else 1
+
+
 def train(arguments: Namespace) -> int:
     from jangin.train.climb import train as climb
 

@@ -14,6 +14,7 @@
     ├── MissingExtraError       an optional dependency is not installed
     ├── StorageError            disk full, read-only, not permitted
     ├── EngineError             the engine process died, hung or is overloaded (retryable)
+    ├── EndpointError           a model API refuses every request: key, model, address
     └── ShapeError              two arrays that must match do not
 
 A message says what, which value and what was expected; `hint` says what to do. Neither holds the text of an example.
@@ -103,6 +104,10 @@ class EngineError(JanginError):
     code = "engine"
     retryable = True
     exit_code = 1
+
+
+class EndpointError(JanginError):
+    code = "endpoint"
 
 
 class ShapeError(JanginError):

@@ -15,7 +15,7 @@ import msgspec
 from jangin.data.read import FORMATS, Row, read_rows
 from jangin.errors import DataError
 from jangin.files import write_atomic
-from jangin.task import AVAILABLE_KINDS, METRICS
+from jangin.task import LABELLED, METRICS
 
 LOOKED_AT = 2_000  # rows
 INPUT_NAMES = ("input", "text", "message", "query", "question", "prompt", "utterance", "sentence", "content", "body")
@@ -165,8 +165,6 @@ def _task_text(name: str, guess: Guess, count: int) -> str:
         "# description: What the task is, in one sentence.",
         f"kind: {guess.kind}  # guess: {guess.kind_why}",
     ]
-    if guess.kind not in AVAILABLE_KINDS:
-        lines.append(f"# This version trains {' and '.join(AVAILABLE_KINDS)} only.")
     if "file" in guess.files:
         lines.append(f"data: {_quoted(guess.files['file'])}  # a fifth becomes the test, drawn with the seed below")
     else:
@@ -177,7 +175,8 @@ def _task_text(name: str, guess: Guess, count: int) -> str:
         lines.append(f"fields: {{{', '.join(f'{key}: {_quoted(column)}' for key, column in guess.fields.items())}}}")
     if guess.unit:
         lines.append(f"unit: {guess.unit}  # guess: the column repeats, so it names what rows belong together")
-    labels = ["labels: auto  # those of train; or a list"] if guess.kind in AVAILABLE_KINDS else []
+    labels = ["labels: auto  # those of train; or a list"] if guess.kind in LABELLED else []
+    labels += ["schema: auto  # what the answers of train have; or a JSON schema"] if guess.kind == "extract" else []
     others = [metric for metric in METRICS[guess.kind] if metric != METRICS[guess.kind][0]]
     lines += [
         *labels,

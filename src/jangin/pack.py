@@ -19,9 +19,10 @@ from jangin.files import hash_file, storage_error, write_atomic
 from jangin.models import linear
 from jangin.models.base import Floats, sigmoid, softmax
 from jangin.models.specialist import Readers, Specialist
-from jangin.train.judge import Judged
+from jangin.train.judge import LabelsJudged
 from jangin.train.rungs import PARITY_ROWS, Attempt
-from jangin.train.workshop import Workshop
+from jangin.train.workshop import Shop, Workshop
+from jangin.types import BaseModel
 
 # More different answers than this, trainer to bundle to HTTP, and the bundle is not released.
 DISAGREEMENT = 0.005
@@ -30,19 +31,33 @@ Record = Callable[[dict[str, Any]], dict[str, Any]]
 _TOOLS = ("jangin", "numpy", "onnxruntime", "scikit-learn", "scipy", "tokenizers")
 
 
-def pack(shop: Workshop, rung: str, attempt: Attempt, judged: Judged, out: Path, record: Record) -> dict[str, Any]:
+def pack(
+    shop: Workshop, rung: str, attempt: Attempt, judged: LabelsJudged, out: Path, record: Record
+) -> dict[str, Any]:
     """Writes the bundle to `out` (whole and with its record, or not at all) and returns the record.
 
     Args: record: makes record.json's content from the parity report.
     Raises: BundleError when the packed artefact disagrees with the trainer's; StorageError.
     """
     shipped = attempt.shipped()
+
+    def build(folder: Path) -> dict[str, Any]:
+        _write_bundle(shop, rung, attempt, judged, shipped.head, folder)
+        return record(_parity(shop, shipped.trainer, folder))
+
+    return put_in_place(out, build)
+
+
+def put_in_place(out: Path, build: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
+    """Builds a folder beside `out`, writes the record that `build` returns into it, and puts it in place.
+
+    Raises: what `build` raises, with nothing left behind; StorageError.
+    """
     building = out.with_name(f".{out.name}.building")
     shutil.rmtree(building, ignore_errors=True)
     try:
         building.mkdir(parents=True)
-        _write_bundle(shop, rung, attempt, judged, shipped.head, building)
-        told = record(_parity(shop, shipped.trainer, building))
+        told = build(building)
         write_atomic(building / RECORD, msgspec.json.format(msgspec.json.encode(told)))
         _swap(building, out)
     except OSError as error:
@@ -53,7 +68,7 @@ def pack(shop: Workshop, rung: str, attempt: Attempt, judged: Judged, out: Path,
 
 
 def _write_bundle(
-    shop: Workshop, rung: str, attempt: Attempt, judged: Judged, head: linear.LinearHead, folder: Path
+    shop: Workshop, rung: str, attempt: Attempt, judged: LabelsJudged, head: linear.LinearHead, folder: Path
 ) -> None:
     linear.save(folder / bundle.HEAD, head)
     for name, source in attempt.files.items():
@@ -74,25 +89,29 @@ def _write_bundle(
             "description": shop.task.description,
             "metric": shop.task.metric,
         },
-        lineage=_lineage(shop, attempt),
+        lineage=lineage(shop, catalogue.get(attempt.base) if attempt.base else None, attempt.fitted_on),
         files={path.name: hash_file(path) for path in sorted(folder.iterdir())},
     )
     write_atomic(folder / bundle.MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
 
 
-def _lineage(shop: Workshop, attempt: Attempt) -> dict[str, Any]:
+def lineage(shop: Shop, known: BaseModel | None, fitted_on: str) -> dict[str, Any]:
+    """Where an artefact comes from: its base, its rows, the tools."""
     base = None
-    if attempt.base is not None:
-        known = catalogue.get(attempt.base)
+    if known is not None:
         base = {"id": known.id, "sha256": known.files[0].sha256, "license": known.license, "notice": known.notice}
     return {
         "base": base,
         "data": shop.hashes,
-        "rows": {"train": len(shop.train), "validation": len(shop.validation), "calibration": len(shop.calibration)},
-        "fitted_on": attempt.fitted_on,
-        "tools": {name: importlib.metadata.version(name) for name in _TOOLS},
+        "rows": shop.rows,
+        "fitted_on": fitted_on,
+        "tools": {name: importlib.metadata.version(name) for name in _tools(known)},
         "seed": shop.seed,
     }
+
+
+def _tools(known: BaseModel | None) -> tuple[str, ...]:
+    return (*_TOOLS, "xllamacpp") if known is not None and known.family == "decoder" else _TOOLS
 
 
 def _parity(shop: Workshop, trainer_logits: Floats, folder: Path) -> dict[str, Any]:

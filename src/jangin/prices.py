@@ -70,6 +70,16 @@ def token_price(model: str, provider: str | None, when: date) -> TokenPrice | No
     return None
 
 
+def provider_at(url: str, model: str) -> str | None:
+    """genai-prices' name of the provider whose API answers at `url` and sells `model`, or None."""
+    from genai_prices import Usage, calc_price
+
+    try:
+        return calc_price(Usage(), model, provider_api_url=url).provider.id
+    except LookupError:
+        return None
+
+
 def cheapest(when: date) -> TokenPrice:
     """Today's cheap tier: of its models the one that asks least for a prompt of 1,000 tokens and a short answer."""
     found = [price for provider, model in CHEAP_TIER if (price := token_price(model, provider, when)) is not None]

@@ -18,7 +18,7 @@ from jangin.files import hash_json
 from jangin.types import Kind
 
 KINDS = ("classify", "tag", "extract", "generate")
-AVAILABLE_KINDS = ("classify", "tag")
+LABELLED, WRITTEN = ("classify", "tag"), ("extract", "generate")
 METRICS: dict[str, tuple[str, ...]] = {  # the first is the kind's default
     "classify": ("accuracy", "macro_f1", "micro_f1"),
     "tag": ("micro_f1", "macro_f1", "flagged_f1", "auprc"),
@@ -31,6 +31,9 @@ RECORDED_SUFFIXES = (".jsonl", ".jsonl.gz", ".json")
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NAME = re.compile(r"\w[\w.\-]{0,63}")
 _PUBLISHED = re.compile(r"[\w.\-]+/[\w.\-]+")
+_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
+_BOTH = "kinds classify and tag"
+_RUNS = {"execution": ("execution", "{database: shop.sqlite}"), "code": ("pass_at_1", "{tests: test}")}
 
 
 class Data(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -48,12 +51,35 @@ class Data(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Fields(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Column names. `None`: the defaults `input`, `output`, `id`, or the chat format's `messages`."""
+    """Column names. `None`: the defaults `input`, `output`, `id`, or the chat format's `messages`.
+
+    gold: further accepted answers, of `extract` and `generate`.
+    """
 
     input: str | None = None
     output: str | None = None
     id: str | None = None
     unit: str | None = None
+    gold: str | None = None
+
+
+class Execution(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What metric `execution` runs queries on: an SQLite file or a folder of them, relative to the task's folder.
+
+    column: names each row's database; not needed with a single one. frozen_time: stands in for the clock.
+    """
+
+    database: str
+    column: str | None = None
+    frozen_time: str | None = None
+
+
+class Code(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Columns of metric `pass_at_1`: what stands before an answer, what tests it, and the function that is tested."""
+
+    tests: str
+    setup: str | None = None
+    entry_point: str | None = None
 
 
 class Bar(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -73,7 +99,8 @@ class Policy(msgspec.Struct, frozen=True):
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
-    """One narrow job. `labels` is `None` for `auto` (those of train); `unit` is the column of the sampling unit."""
+    """One narrow job. `labels` and `schema` are `None` for `auto` (those of train); `unit` is the column of the
+    sampling unit."""
 
     name: str
     kind: Kind
@@ -91,6 +118,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 0
     languages: tuple[str, ...] = ()
     schema: dict[str, Any] | None = None
+    execution: Execution | None = None
+    code: Code | None = None
 
     @property
     def hash(self) -> str:
@@ -107,7 +136,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
         document: dict[str, Any] = {"name": self.name, "description": self.description, "kind": self.kind}
         document["data"] = self.data.file or self.data.named()
         document["fields"] = msgspec.to_builtins(self.fields)
-        document["labels"] = "auto" if self.labels is None else list(self.labels)
+        if self.kind in LABELLED:
+            document["labels"] = "auto" if self.labels is None else list(self.labels)
         document["metric"] = self.metric
         if self.bar:
             bar = {"margin": self.bar.margin, "confidence": self.bar.confidence}
@@ -115,19 +145,11 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
         document["policy"] = msgspec.to_builtins(self.policy)
         document["seed"] = self.seed
         optional = {"out_of_scope": self.out_of_scope, "unit": self.unit, "schema": self.schema}
+        optional |= {"execution": msgspec.to_builtins(self.execution), "code": msgspec.to_builtins(self.code)}
         document |= {key: value for key, value in optional.items() if value is not None}
         if self.languages:
             document["languages"] = list(self.languages)
         return {key: value for key, value in document.items() if value not in ({}, "")}
-
-
-def require_available(task: Task) -> None:
-    """Every verb that trains, checks or serves asks this first. Raises: TaskError for a kind of a later version."""
-    if task.kind not in AVAILABLE_KINDS:
-        raise TaskError(
-            f"kind {task.kind} is not available in this version",
-            f"the kinds of this version are: {', '.join(AVAILABLE_KINDS)}",
-        )
 
 
 def load_task(path: Path | str) -> Task:
@@ -261,6 +283,7 @@ class _Reader:
         if "metric" in given:
             found["metric"] = self.choice("metric", given["metric"], METRICS[kind])
         self._agree(found)
+        self._runs(found)
         return Task(folder=folder, file=self.file, **found)
 
     def _agree(self, found: dict[str, Any]) -> None:
@@ -272,11 +295,23 @@ class _Reader:
             raise self.wrong("out_of_scope", scope, "one of the labels", did_you_mean(scope, labels))
         if labels and found["kind"] == "classify" and len(labels) < 2:
             raise self.wrong("labels", list(labels), "at least two labels")
+        if labels and found["kind"] in WRITTEN:
+            raise TaskError(f"{self.file}: 'labels' belongs to {_BOTH}; kind is {found['kind']}", "remove it")
         if found.get("schema") and found["kind"] != "extract":
             raise TaskError(f"{self.file}: 'schema' belongs to kind extract; kind is {found['kind']}", "remove it")
+        if found.get("fields", Fields()).gold and found["kind"] in LABELLED:
+            raise TaskError(f"{self.file}: 'fields.gold' belongs to extract and generate", "remove it")
         both = found.get("unit"), found.get("fields", Fields()).unit
         if all(both) and both[0] != both[1]:
             raise self.wrong("fields.unit", both[1], f"{both[0]!r}, the column that 'unit' names", "keep one of them")
+
+    def _runs(self, found: dict[str, Any]) -> None:
+        """A metric that runs answers needs to know on what; no other metric does."""
+        for key, (metric, example) in _RUNS.items():
+            if found["metric"] == metric and key not in found:
+                raise TaskError(f"{self.file}: metric {metric} needs '{key}'", f"add a line '{key}: {example}'")
+            if found["metric"] != metric and key in found:
+                raise TaskError(f"{self.file}: '{key}' belongs to metric {metric}", f"write 'metric: {metric}'")
 
     def _name(self, value: Any) -> str:
         name = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
@@ -370,7 +405,30 @@ class _Reader:
             raise self.wrong("languages", value, "a list of language codes such as [en, ko]")
         return tuple(str(code) for code in value)
 
-    def _schema(self, value: Any) -> dict[str, Any]:
-        if not isinstance(value, dict):
-            raise self.wrong("schema", value, "a JSON schema")
+    def _schema(self, value: Any) -> dict[str, Any] | None:
+        from jangin.data.schema import malformed
+
+        if value == "auto":
+            return None
+        if not isinstance(value, dict) or value.get("type", "object") != "object":
+            raise self.wrong("schema", value, "'auto' or a JSON schema of type object")
+        if found := malformed(value):
+            raise TaskError(f"{self.file}: {found}", "docs/task-file.md shows one")
         return value
+
+    def _execution(self, value: Any) -> Execution:
+        given = self.mapping("execution", value, Execution.__struct_fields__)
+        given = {key: self.text(f"execution.{key}", str(v), "text") for key, v in given.items() if v is not None}
+        if "database" not in given:
+            raise TaskError(f"{self.file}: 'execution.database' is missing; expected a file or a folder")
+        time = given.get("frozen_time")
+        if time is not None and not _TIME.fullmatch(time):
+            raise self.wrong("execution.frozen_time", time, "a time such as '2026-01-31 12:00:00'")
+        return Execution(**given)
+
+    def _code(self, value: Any) -> Code:
+        given = self.mapping("code", value, Code.__struct_fields__)
+        given = {key: self.text(f"code.{key}", v, "the name of a column") for key, v in given.items() if v is not None}
+        if "tests" not in given:
+            raise TaskError(f"{self.file}: 'code.tests' is missing; expected the name of a column")
+        return Code(**given)

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 Kind = Literal["classify", "tag", "extract", "generate"]
+WRITTEN = ("extract", "generate")  # the kinds whose answers are written, token by token
 Message = dict[str, str]
 Input = str | list[Message]
 
@@ -15,6 +16,8 @@ class Example(msgspec.Struct, frozen=True, omit_defaults=True):
     """One row: an input (text or chat messages), its expected output, and the fields that came with it.
 
     `output` is a label for `classify`; for `tag` a mapping label -> True/False in which a missing label is unknown.
+    For `extract` it is an object, for `generate` a text; `gold` then holds what else is right (field -> accepted values,
+    or texts), and `runs_on` what running an answer needs: {"database"} or {"tests", "setup", "entry_point"}.
     `row` is the 1-based position in the file that the example came from.
     """
 
@@ -24,6 +27,8 @@ class Example(msgspec.Struct, frozen=True, omit_defaults=True):
     unit: str | None = None
     row: int = 0
     extra: dict[str, Any] = {}
+    gold: dict[str, list[Any]] | list[str] | None = None
+    runs_on: dict[str, Any] = {}
 
 
 class Splits(msgspec.Struct, frozen=True):

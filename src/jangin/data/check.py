@@ -23,12 +23,14 @@ from jangin.data.load import (
     refuse_unknown_scope,
     refuse_untrainable,
     repeated_id,
+    schema_of,
 )
 from jangin.data.overlap import look_for_leaks, look_for_near_duplicates, look_for_repetitions
 from jangin.data.read import Fault
 from jangin.data.rows import Notes, read_examples
+from jangin.data.schema import fault
 from jangin.errors import DataError, InputError
-from jangin.task import RECORDED_SUFFIXES, Task, require_available
+from jangin.task import LABELLED, RECORDED_SUFFIXES, Task
 from jangin.types import Example
 
 Progress = Callable[[str], None]  # told the name of each stage as it starts
@@ -37,7 +39,7 @@ Progress = Callable[[str], None]  # told the name of each stage as it starts
 def check(task: Task, progress: Progress | None = None) -> CheckReport:
     """Examine a task's data. Nothing is written.
 
-    Raises: TaskError for a kind of a later version; MissingExtraError. Faults of the data are findings instead.
+    Raises: MissingExtraError. Faults of the data are findings instead.
     """
     start = time.perf_counter()
     return make_report(task, examine(task, progress), time.perf_counter() - start)
@@ -51,7 +53,7 @@ def make_report(task: Task, examined: Examined, seconds: float) -> CheckReport:
         task_hash=task.hash,
         kind=task.kind,
         rows={name: len(examined.splits[name]) for name in reversed(PRECEDENCE) if name in examined.splits},
-        classes=class_counts(train),
+        classes=class_counts(train) if task.kind != "generate" else {},
         errors=severity["error"],
         warnings=severity["warning"],
         leaks=examined.leaks,
@@ -66,7 +68,6 @@ def make_report(task: Task, examined: Examined, seconds: float) -> CheckReport:
 
 def examine(task: Task, progress: Progress | None = None) -> Examined:
     """All checks; what they found, for the report and for a mended copy."""
-    require_available(task)
     tell = progress or (lambda stage: None)
     examined = Examined()
     examined.findings += _reference(task)
@@ -78,7 +79,7 @@ def examine(task: Task, progress: Progress | None = None) -> Examined:
     keys = {name: keys_of(examples) for name, examples in examined.splits.items()}
     look_for_leaks(examined, keys)
     _labels(task, examined, notes)
-    look_for_repetitions(examined, keys)
+    look_for_repetitions(examined, keys, task.kind)
     tell("looking for near-duplicates")
     look_for_near_duplicates(examined, keys)
     tell("looking for personal data")
@@ -142,6 +143,9 @@ def _labels(task: Task, examined: Examined, notes: dict[str, Notes]) -> None:
         examined.findings.append(Finding("untrainable", "error", error.message, error.hint or ""))
     else:
         examined.findings += _scope(task, train)
+    if task.kind not in LABELLED:
+        examined.findings += _beyond_schema(task, examined, train)
+        return
     open_rows = [example for name, examples in examined.splits.items() if name != "test" for example in examples]
     examined.instead = {} if task.labels else contents.label_variants(class_counts(open_rows))
     examined.findings += contents.variant_findings(examined.instead, [notes[name] for name in notes if name != "test"])
@@ -185,6 +189,26 @@ def _strange_labels(split: str, examples: list[Example], known: set[str]) -> Ite
             count,
             [] if split == "test" else first_ids(examples, strange),
         )
+
+
+def _beyond_schema(task: Task, examined: Examined, train: list[Example]) -> Iterator[Finding]:
+    """Rows whose answer the schema of train's answers does not allow; of the test only their number is told."""
+    if task.kind != "extract" or task.schema is not None or not train:
+        return  # with a schema of the task's own such a row was refused when it was read
+    known = schema_of(task, train)
+    assert known is not None
+    for name, examples in examined.splits.items():
+        strange = np.array([fault(example.output, known) is not None for example in examples], bool)
+        if count := int(strange.sum()):
+            yield Finding(
+                "answer_beyond_schema",
+                "warning",
+                f"{plural(count, 'row')} of {name} {'has' if count == 1 else 'have'} an answer that the schema of "
+                "train's answers does not allow; none will be wholly right",
+                "add such answers to train, or write 'schema' in task.yaml",
+                count,
+                [] if name == "test" else first_ids(examples, strange),
+            )
 
 
 def _test_units(examined: Examined) -> int:

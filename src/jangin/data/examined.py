@@ -68,7 +68,7 @@ def labels_of(example: Example, true_only: bool = False) -> tuple[str, ...]:
 
 
 def class_counts(examples: Sequence[Example]) -> dict[str, int]:
-    """Label -> rows that have it, the commonest first."""
+    """Label (of `extract` each filled field) -> rows that have it, the commonest first."""
     counts: Counter[str] = Counter()
     for example in examples:
         counts.update(labels_of(example, true_only=True))

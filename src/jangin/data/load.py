@@ -9,13 +9,14 @@ from typing import Any
 
 import msgspec
 
+from jangin.data import schema
 from jangin.data.leaks import drop_leaks
 from jangin.data.read import Fault
 from jangin.data.rows import Notes, read_examples
 from jangin.data.split import calibration_rows, divide, held_out_rows, rows_for_test
 from jangin.errors import DataError
 from jangin.files import hash_file
-from jangin.task import Task, did_you_mean, require_available
+from jangin.task import LABELLED, Task, did_you_mean
 from jangin.types import Example, Splits
 
 
@@ -25,10 +26,10 @@ def load_splits(task: Task, *, open_test_outputs: bool = False) -> Splits:
     Rows of train that also stand in the test (but for case, white space and punctuation, or by their unit) are left
     out; `check` reports them. Validation and calibration are split off train where the task names no file for them.
     Unless `open_test_outputs`, test examples hold neither output nor extra fields: only `certify` passes it.
+    Objects of `extract` have their fields in the order of `schema_of`.
 
-    Raises: DataError at the first row that cannot be used; TaskError for a kind of a later version.
+    Raises: DataError at the first row that cannot be used.
     """
-    require_available(task)
     files = {name: _without_faults(path, task, name) for name, path in data_files(task).items()}
     splits = drop_leaks(first_division(task, files))
     train = splits["train"]
@@ -39,14 +40,18 @@ def load_splits(task: Task, *, open_test_outputs: bool = False) -> Splits:
         held_out_rows(len(train)) if validation is None else 0,
         calibration_rows(len(train)) if calibration is None else 0,
     ]
-    train, new_validation, new_calibration = divide(train, sizes, task.seed)
-    labels = label_set(task, splits["train"])
-    test = splits.get("test", [])
+    train, new_validation, new_calibration = divide(train, sizes, task.seed, task.kind in LABELLED)
+    labels, test = label_set(task, splits["train"]), splits.get("test", [])
+    ordered = schema_of(task, splits["train"])
+
+    def whole(examples: list[Example]) -> list[Example]:
+        return complete(examples, labels) if ordered is None else _in_order(examples, ordered)
+
     return Splits(
-        train=complete(train, labels),
-        validation=complete(new_validation if validation is None else validation, labels),
-        calibration=complete(new_calibration if calibration is None else calibration, labels),
-        test=complete(test, labels) if open_test_outputs else [seal(example) for example in test],
+        train=whole(train),
+        validation=whole(new_validation if validation is None else validation),
+        calibration=whole(new_calibration if calibration is None else calibration),
+        test=whole(test) if open_test_outputs else [seal(example) for example in test],
     )
 
 
@@ -60,7 +65,7 @@ def first_division(task: Task, files: dict[str, list[Example]]) -> dict[str, lis
     if "file" not in files:
         return files
     rows = files["file"]
-    train, test = divide(rows, [rows_for_test(len(rows))], task.seed)
+    train, test = divide(rows, [rows_for_test(len(rows))], task.seed, task.kind in LABELLED)
     return {"train": train, "test": test}
 
 
@@ -103,11 +108,39 @@ def refuse_untrainable(task: Task, train: Sequence[Example]) -> None:
             "no rows are left in train: every one also stands in another split",
             "name different files for train and test, or write 'data: FILE' to have a test split off",
         )
+    if task.kind not in LABELLED:
+        _refuse_unteachable(train)
+        return
     labels = label_set(task, train)
     seen = {example.output for example in train} if task.kind == "classify" else labels
     if len(seen) < (2 if task.kind == "classify" else 1):
         known = f"one label, {next(iter(seen))!r}" if seen else "no label"
         raise DataError(f"train has only {known}: there is nothing to learn", "add examples of the other labels")
+
+
+def _refuse_unteachable(train: Sequence[Example]) -> None:
+    """Answers that are written teach nothing when they say nothing, or all say the same."""
+    answers = {hash_answer(example.output) for example in train}
+    if len(answers) == 1 and len(train) > 1:
+        raise DataError("all answers of train are equal: there is nothing to learn", "add examples with other answers")
+    if not any(example.output for example in train):
+        raise DataError("all answers of train are empty: there is nothing to learn", "add examples with answers")
+
+
+def hash_answer(output: Any) -> bytes:
+    """Equal for equal answers, whatever the order of an object's fields."""
+    return hashlib.sha256(msgspec.json.encode(output, order="sorted")).digest()
+
+
+def schema_of(task: Task, examples: Iterable[Example]) -> schema.Schema | None:
+    """Of `extract`: the task's schema, else the one that the answers of these examples have; None for other kinds."""
+    if task.kind != "extract":
+        return None
+    return task.schema if task.schema is not None else schema.infer_schema(example.output for example in examples)
+
+
+def _in_order(examples: list[Example], ordered: schema.Schema) -> list[Example]:
+    return [msgspec.structs.replace(each, output=schema.in_order(each.output, ordered)) for each in examples]
 
 
 def refuse_unknown_scope(task: Task, train: Sequence[Example]) -> None:
@@ -121,7 +154,10 @@ def refuse_unknown_scope(task: Task, train: Sequence[Example]) -> None:
 
 
 def label_set(task: Task, train: Iterable[Example]) -> list[str]:
-    """The fixed set of labels: the task's list in its order, else those of train, sorted."""
+    """The fixed set of labels: the task's list in its order, else those of train, sorted; none where answers are
+    written."""
+    if task.kind not in LABELLED:
+        return []
     if task.labels is not None:
         return list(task.labels)
     found: set[str] = set()
@@ -152,11 +188,11 @@ def seal(example: Example) -> Example:
 def split_hashes(task: Task) -> dict[str, Any]:
     """sha256 of each data file, of the test's rows, and of the test's inputs alone.
 
-    Rows are hashed in the order of their ids as canonical JSON of (id, normalised input, output), so the figure does
-    not depend on the file's format or order, nor on train. Returns {"files": {name: hex}, "test": hex,
+    Rows are hashed in the order of their ids as canonical JSON of (id, normalised input, output and, where a row has
+    them, its further accepted answers and what they run on), so the figure does not depend on the file's format or
+    order, nor on train. Returns {"files": {name: hex}, "test": hex,
     "test_inputs": hex}; only digests of the answers leave this function.
     """
-    require_available(task)
     paths = data_files(task)
     rows = {name: _without_faults(path, task, name) for name, path in paths.items() if name in ("test", "file")}
     test = first_division(task, rows)["test"]
@@ -172,7 +208,9 @@ def hash_rows(examples: Iterable[Example]) -> str:
     digest = hashlib.sha256()
     encode = msgspec.json.Encoder(order="sorted").encode
     for example in sorted(examples, key=lambda example: example.id):
-        digest.update(encode([example.id, example.input, example.output]) + b"\n")
+        row = [example.id, example.input, example.output]
+        row += [example.gold, example.runs_on] if example.gold is not None or example.runs_on else []
+        digest.update(encode(row) + b"\n")
     return digest.hexdigest()
 
 

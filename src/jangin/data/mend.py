@@ -99,7 +99,9 @@ def _rows(examined: Examined, name: str, counts: Counter[str]) -> Iterator[dict[
         done = {"renamed_ids": identity != example.id, "relabelled": output != _output(example, {}), "written": True}
         counts.update(what for what, happened in done.items() if happened)
         unit = {} if example.unit is None else {"unit": example.unit}
-        yield {**example.extra, "id": identity, "input": example.input, "output": output, **unit}
+        gold = {} if example.gold is None else {"gold": example.gold}
+        more = {**example.runs_on, **unit, **gold}
+        yield {**example.extra, "id": identity, "input": example.input, "output": output, **more}
 
 
 def _free_id(wanted: str, taken: set[str]) -> str:
@@ -128,6 +130,13 @@ def _task_yaml(task: Task, examined: Examined, folder: Path) -> str:
     document = task.document()
     document["data"] = {name: f"{name}.jsonl" for name in examined.splits}
     document.pop("fields", None)
+    if task.fields.gold:
+        document["fields"] = {"gold": "gold"}
+    if task.code is not None:
+        document["code"] = {name: name for name in document["code"]}
+    if task.execution is not None:
+        document["execution"]["database"] = os.path.relpath(task.folder / task.execution.database, folder)
+        document["execution"] |= {"column": "database"} if task.execution.column else {}
     if task.unit_column:
         document["unit"] = "unit"
     reference = task.bar.reference if task.bar else None

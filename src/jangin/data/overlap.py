@@ -60,11 +60,24 @@ def _tell_leak(examined: Examined, leak: Leak) -> None:
     )
 
 
-def look_for_repetitions(examined: Examined, keys: dict[str, Keys]) -> None:
-    """Texts of train with contradicting labels, then repetitions within each split."""
+def look_for_repetitions(examined: Examined, keys: dict[str, Keys], kind: str) -> None:
+    """Texts of train with contradicting answers, then repetitions within each split.
+
+    Of `generate`, where many answers can be right, contradicting rows are told and kept.
+    """
     train, bare = examined.splits["train"], keys["train"].bare
     examined.conflicts, contradicting = contradictions(train, bare, examined.instead)
-    if examined.conflicts:
+    if kind == "generate":
+        contradicting = np.zeros(len(train), bool)
+    if kind == "generate" and examined.conflicts:
+        examined.add(
+            "different_answers",
+            f"{plural(examined.conflicts, 'text')} of train {'has' if examined.conflicts == 1 else 'have'} "
+            "different answers in different rows",
+            "fine where several are right; otherwise keep the better one",
+            examined.conflicts,
+        )
+    elif examined.conflicts:
         examined.drop("train", "contradictions", contradicting)
         examined.add(
             "conflicting_labels",
@@ -76,7 +89,9 @@ def look_for_repetitions(examined: Examined, keys: dict[str, Keys]) -> None:
         )
     repeated = np.zeros(len(train), bool)
     for rows in equal_groups(bare):
-        repeated[[row for row in rows if not contradicting[row]][1:]] = True
+        kept = [row for row in rows if not contradicting[row]]
+        answers = [_answer(train[row].output, {}) if kind == "generate" else None for row in kept]
+        repeated[[row for place, row in enumerate(kept) if answers[place] in answers[:place]]] = True
     examined.drop("train", "duplicates", repeated)
     examined.duplicates = Duplicates(exact={name: _repeats(keys[name].bare) for name in keys})
     for name, count in examined.duplicates.exact.items():
@@ -122,8 +137,10 @@ def _repeats(keys: Int) -> int:
 
 def _answer(output: Any, instead: dict[str, str]) -> Any:
     """An output in a form that can be compared and counted."""
-    if isinstance(output, dict):
+    if isinstance(output, dict) and all(isinstance(state, bool) for state in output.values()):
         return tuple(sorted((instead.get(label, label), true) for label, true in output.items()))
+    if isinstance(output, dict):  # of `extract`
+        return msgspec.json.encode(output, order="sorted")
     if isinstance(output, tuple):
         return tuple(sorted(instead.get(label, label) for label in output))
     return instead.get(output, output)

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from jangin.data import schema
 from jangin.data.read import FIX, Fault, Row, json_kind, read_rows
 from jangin.data.text import MAX_CHARS, normalise_text, plain_text, traps
 from jangin.task import Task, did_you_mean
@@ -66,6 +67,8 @@ class _Parser:
         self.chat = task.fields.input is None and task.fields.output is None
         self.unit, self.id_stated = task.unit_column, task.fields.id is not None
         self.id = task.fields.id or ("id" if self.unit != "id" else None)
+        self.gold, self.schema = task.fields.gold, task.schema
+        self.runs_on = _columns_to_run(task)
         self.known = frozenset(task.labels or ())
         self.to_output = _TO_OUTPUT[task.kind]
         self.labels: dict[str, str] = {}
@@ -78,13 +81,18 @@ class _Parser:
         else:
             given, output = self.take(fields, self.input, row), self.take(fields, self.output, row)
         unit = fields.get(self.unit) if self.unit else None
+        gold = fields.pop(self.gold, None) if self.gold else None
+        runs_on = {name: self.take(fields, column, row) for name, column in self.runs_on.items()}
+        cleaned = self.to_output(self, output)
         return Example(
             id=identity,
             input=self.clean(given, identity),
-            output=self.to_output(self, output),
+            output=cleaned,
             unit=None if unit is None or unit == "" else str(unit),
             row=row.number,
             extra=fields,
+            gold=None if gold is None or gold == "" else self.accepted(gold, isinstance(cleaned, dict)),
+            runs_on=runs_on,
         )
 
     def identity(self, fields: dict[str, Any], number: int) -> str:
@@ -161,6 +169,70 @@ class _Parser:
             return {label: state for label, state in states.items() if state is not None}
         raise _Unfit("bad_label", f"field '{self.output}' is {json_kind(value)}; expected labels")
 
+    def object(self, value: Any) -> dict[str, Any]:
+        """The answer of `extract`; with a schema in the task file also checked, and its fields put in order."""
+        value = self.parsed(value)
+        if value is None or value == "":
+            raise _Unfit("empty_answer", "the answer is empty")
+        if not isinstance(value, dict):
+            raise _Unfit("bad_answer", f"field '{self.output}' is {json_kind(value)}; expected a JSON object")
+        try:
+            value = _normal(value)
+            wrong = schema.fault(value, self.schema) if self.schema else None
+            found: dict[str, Any] = schema.in_order(value, self.schema) if self.schema else value
+        except RecursionError:
+            raise _Unfit("bad_answer", f"field '{self.output}' is nested too deep") from None
+        if wrong:
+            raise _Unfit("schema_not_met", wrong, "mend the row, or 'schema' in task.yaml")
+        return found
+
+    def text(self, value: Any) -> str:
+        """The answer of `generate`, as it came but for its normal form and the line end it closes with."""
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            value = str(value)
+        if value is None or (isinstance(value, str) and not value.strip()):
+            raise _Unfit("empty_answer", "the answer is empty")
+        if not isinstance(value, str):
+            raise _Unfit("bad_answer", f"field '{self.output}' is {json_kind(value)}; expected text")
+        return normalise_text(value).removesuffix("\n").removesuffix("\r")
+
+    def accepted(self, value: Any, by_field: bool) -> dict[str, list[Any]] | list[str]:
+        """What else is right: of `extract` a list of values for each field, of `generate` a list of texts."""
+        value = self.parsed(value)
+        if by_field and isinstance(value, dict):
+            return {normalise_text(name): _normal(v if isinstance(v, list) else [v]) for name, v in value.items()}
+        texts = [value] if isinstance(value, str) else value
+        if not by_field and isinstance(texts, list) and texts and all(isinstance(text, str) for text in texts):
+            return [self.text(text) for text in texts]
+        expected = "field names, each with a list of values" if by_field else "a list of texts"
+        raise _Unfit("bad_gold", f"field '{self.gold}' is {json_kind(value)}; expected {expected}")
+
+    def parsed(self, value: Any) -> Any:
+        if not isinstance(value, str) or value.lstrip()[:1] not in ("{", "["):
+            return value
+        try:
+            return msgspec.json.decode(value)
+        except (msgspec.DecodeError, RecursionError):
+            if self.to_output is _Parser.text:
+                return value
+            raise _Unfit("bad_answer", "an answer starts as JSON but is not valid JSON") from None
+
+
+def _columns_to_run(task: Task) -> dict[str, str]:
+    """What `Example.runs_on` holds -> the column that it comes from."""
+    if task.code is not None:
+        return {name: column for name in ("tests", "setup", "entry_point") if (column := getattr(task.code, name))}
+    return {"database": task.execution.column} if task.execution is not None and task.execution.column else {}
+
+
+def _normal(value: Any) -> Any:
+    """The same JSON value with every text in its normal form."""
+    if isinstance(value, str):
+        return normalise_text(value)
+    if isinstance(value, list):
+        return [_normal(item) for item in value]
+    return {normalise_text(k): _normal(v) for k, v in value.items()} if isinstance(value, dict) else value
+
 
 def _state(label: str, mark: Any) -> bool | None:
     """True, False, or None for unknown."""
@@ -193,4 +265,9 @@ def _split_chat(messages: Any) -> tuple[list[Message], str]:
     return chat[:-1], chat[-1]["content"]
 
 
-_TO_OUTPUT: dict[str, Callable[[_Parser, Any], Any]] = {"classify": _Parser.label, "tag": _Parser.tags}
+_TO_OUTPUT: dict[str, Callable[[_Parser, Any], Any]] = {
+    "classify": _Parser.label,
+    "tag": _Parser.tags,
+    "extract": _Parser.object,
+    "generate": _Parser.text,
+}

@@ -30,14 +30,15 @@ def calibration_rows(count: int) -> int:
     return held_out_rows(count) if count >= 20_000 else 0
 
 
-def divide(examples: Sequence[Example], sizes: Sequence[int], seed: int) -> list[list[Example]]:
+def divide(examples: Sequence[Example], sizes: Sequence[int], seed: int, by_label: bool = True) -> list[list[Example]]:
     """[the rest, one part for each of `sizes`]: about that many rows each, every label in its share.
 
     Rows of one unit, and rows whose texts are equal but for case and punctuation, stay together. The last such group
-    of a label stays in the rest, so that no label is lost from it. Rows keep their order.
+    of a label stays in the rest, so that no label is lost from it. Rows keep their order. Without `by_label` (answers
+    that are written) all rows are one stratum.
     """
     rank = _ranks([example.id for example in examples], seed)
-    groups, strata = _groups(examples), _strata(examples)
+    groups, strata = _groups(examples), _strata(examples) if by_label else [""] * len(examples)
     part = [0] * len(examples)
     carried = [0.0] * len(sizes)
     shares = [size / max(len(examples), 1) for size in sizes]

@@ -242,11 +242,16 @@ def _recorded(path: Path, name: str) -> Reference:
         if not about.get("model") and isinstance(fields.get("model"), str):
             about["model"] = fields["model"]
         for key in ("cost_usd", "prompt_tokens", "completion_tokens", "latency_s"):
-            if isinstance(value := fields.get(key), int | float) and not isinstance(value, bool):
+            if (
+                rows[-1].unscored is None
+                and isinstance(value := fields.get(key), int | float)
+                and not isinstance(value, bool)
+            ):
                 totals.setdefault(key, []).append(float(value))
     if not rows:
         raise DataError(f"{path.name}: no answers", "record at least one answer for each test example")
-    mean = {key: sum(values) / len(values) for key, values in totals.items() if len(values) == len(rows)}
+    answered = sum(row.unscored is None for row in rows)  # a request that failed has neither tokens nor a price
+    mean = {key: sum(values) / answered for key, values in totals.items() if len(values) == answered}
     model = str(about.get("model") or "unknown model")
     return Reference(
         id=name,

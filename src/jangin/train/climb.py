@@ -16,10 +16,9 @@ from jangin.evals.chance import ENOUGH
 from jangin.files import hash_json
 from jangin.meter import Meter
 from jangin.task import Task, load_task
-from jangin.train.judge import Judged, claim_of, judge
-from jangin.train.rungs import Attempt, Rung, ladder
-from jangin.train.workshop import Workshop
-from jangin.types import RungRecord
+from jangin.train.judge import Judged, claim_of
+from jangin.train.workshop import Shop, Workshop
+from jangin.types import WRITTEN, RungRecord
 
 DEFAULT_BUDGET_S = 30 * 60.0
 Say = Callable[[str], None]
@@ -38,9 +37,30 @@ class Climbed(msgspec.Struct, frozen=True):
     record: dict[str, Any]
 
 
+class _Craft(NamedTuple):
+    """How one family of kinds is climbed: its rows, its rungs, how one is judged and packed."""
+
+    shop: Callable[..., Any]
+    ladder: Callable[[Any], list[Any]]
+    judge: Callable[..., Judged]
+    pack: Callable[..., dict[str, Any]]
+
+
+def _craft(task: Task) -> _Craft:
+    if task.kind in WRITTEN:
+        from jangin.train import written
+
+        return _Craft(written.WritingShop, written.ladder, written.judge, written.pack)
+    from jangin.pack import pack
+    from jangin.train.judge import judge
+    from jangin.train.rungs import ladder
+
+    return _Craft(Workshop, ladder, judge, pack)
+
+
 class _Try(msgspec.Struct, frozen=True, eq=False):
-    rung: Rung
-    attempt: Attempt
+    rung: Any
+    attempt: Any
     judged: Judged
 
 
@@ -74,17 +94,17 @@ def train(
         seed = replayed.seed if seed is None else seed
     seed = _checked_seed(task.seed if seed is None else seed)
     with Meter() as meter:
-        shop = Workshop(task, seed, _work_folder(task, out, seed), quiet)
-        rungs = _chosen_rungs(ladder(shop), only)
-        tries, records = _climb(shop, rungs, budget_s, best, only is not None, say)
+        craft = _craft(task)
+        shop = craft.shop(task, seed, _work_folder(task, out, seed), quiet)
+        rungs = _chosen_rungs(craft.ladder(shop), only)
+        tries, records = _climb(craft, shop, rungs, budget_s, best, only is not None, say)
         chosen = _choose(tries, best)
-        from jangin.pack import pack
 
         def recorded(parity: dict[str, Any]) -> dict[str, Any]:
             meter.read()
             return _record(task, shop, chosen, records, best, budget_s, meter, parity)
 
-        record = pack(shop, chosen.rung.name, chosen.attempt, chosen.judged, out, recorded)
+        record = craft.pack(shop, chosen.rung.name, chosen.attempt, chosen.judged, out, recorded)
     passes = None if chosen.judged.chance is None else chosen.judged.chance >= ENOUGH
     shutil.rmtree(shop.work, ignore_errors=True)
     name, attempt = chosen.rung.name, chosen.attempt
@@ -130,7 +150,7 @@ def _read_plan(path: Path) -> _Plan:
         raise InputError(f"{path}: not a record with a plan", "name the record.json of an earlier climb") from error
 
 
-def _chosen_rungs(rungs: list[Rung], only: list[str] | None) -> list[Rung]:
+def _chosen_rungs(rungs: list[Any], only: list[str] | None) -> list[Any]:
     if only is None:
         return rungs
     names = [rung.name for rung in rungs]
@@ -143,7 +163,7 @@ def _chosen_rungs(rungs: list[Rung], only: list[str] | None) -> list[Rung]:
 
 
 def _climb(
-    shop: Workshop, rungs: list[Rung], budget_s: float, best: bool, forced: bool, say: Say
+    craft: _Craft, shop: Shop, rungs: list[Any], budget_s: float, best: bool, forced: bool, say: Say
 ) -> tuple[list[_Try], list[RungRecord]]:
     from jangin.data.load import split_hashes
     from jangin.evals.register import Register
@@ -161,7 +181,7 @@ def _climb(
         try:
             with Meter() as meter:
                 attempt = rung.attempt(shop)
-                judged = judge(shop, attempt, claim, look)
+                judged = craft.judge(shop, attempt, claim, look)
         except (BaseModelError, MissingExtraError) as error:
             records.append(RungRecord(rung.name, rung.base, 0, "failed", shop.task.metric, why=error.message))
             say(f"{rung.name}: failed, {error.message}")
@@ -176,7 +196,7 @@ def _climb(
     return tries, records
 
 
-def _why_not(shop: Workshop, rung: Rung, elapsed_s: float, budget_s: float, forced: bool) -> str | None:
+def _why_not(shop: Shop, rung: Any, elapsed_s: float, budget_s: float, forced: bool) -> str | None:
     why = rung.why_not(shop)
     if why is not None or forced:
         return why
@@ -198,7 +218,7 @@ def _choose(tries: list[_Try], best: bool) -> _Try:
     return next((each for each in tries if (each.judged.chance or 0.0) >= ENOUGH), top)
 
 
-def _rung_record(shop: Workshop, rung: Rung, attempt: Attempt, judged: Judged, meter: Meter) -> RungRecord:
+def _rung_record(shop: Shop, rung: Any, attempt: Any, judged: Judged, meter: Meter) -> RungRecord:
     return RungRecord(
         rung=rung.name,
         base=rung.base,
@@ -212,14 +232,7 @@ def _rung_record(shop: Workshop, rung: Rung, attempt: Attempt, judged: Judged, m
         seconds=meter.seconds,
         energy_wh=meter.energy_wh,
         cost_per_1k_usd=judged.cost_per_1k_usd,
-        details={
-            "calibration_error": judged.calibration["ece"],
-            "search": [
-                {"features": part.solver, "c": c, "balanced": balanced, "cross_validated": score}
-                for part in attempt.parts
-                for c, balanced, score in part.tried
-            ],
-        },
+        details=judged.details,
     )
 
 
@@ -231,7 +244,7 @@ def _line(record: RungRecord) -> str:
 
 def _record(
     task: Task,
-    shop: Workshop,
+    shop: Shop,
     chosen: _Try,
     records: list[RungRecord],
     best: bool,
@@ -240,15 +253,7 @@ def _record(
     parity: dict[str, Any],
 ) -> dict[str, Any]:
     """record.json: what was tried and how it went; dates and timings live here, never in the manifest."""
-    judged, rows = chosen.judged, shop.validation
-    index = {label: number for number, label in enumerate(shop.labels)}
-    validation: dict[str, Any] = {"n": len(rows), "score": judged.score}
-    if rows.known is None:
-        validation |= {
-            "gold": rows.gold.tolist(),
-            "answer": [index[answer] for answer in judged.answers if isinstance(answer, str)],
-            "confidence": [round(float(p), 4) for p in judged.probabilities.max(axis=1)],
-        }
+    judged = chosen.judged
     bar = msgspec.to_builtins(task.bar) if task.bar else None
     return {
         "task_path": str((task.folder / task.file).resolve()),
@@ -261,11 +266,11 @@ def _record(
         "plan": [{"rung": each.rung} for each in records if each.status == "tried"],
         "chosen": chosen.rung.name,
         "chance": judged.chance,
-        "rows": {"train": len(shop.train), "validation": len(rows), "calibration": len(shop.calibration)},
+        "rows": shop.rows,
         "seconds": meter.seconds,
         "energy_wh": meter.energy_wh,
         "energy_method": meter.method,
-        "validation": validation,
+        "validation": {"n": shop.rows["validation"], "score": judged.score, **judged.rows},
         "calibration": judged.calibration,
         "parity": parity,
     }

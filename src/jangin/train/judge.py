@@ -17,17 +17,17 @@ from jangin.meter import machine_price, per_thousand
 from jangin.models.base import Floats, Output, Rule, sigmoid, softmax
 from jangin.train.rules import make_rule
 from jangin.train.rungs import Attempt
-from jangin.train.workshop import Workshop
+from jangin.train.workshop import Shop, Workshop
 
 TIMED_TEXTS = 256
 
 
 class Judged(msgspec.Struct, frozen=True, eq=False):
-    """`standard_error` of the score on validation; `chance` None when the task has no bar."""
+    """What any rung's judgement says. `standard_error` of the score on validation; `chance` None without a bar.
 
-    rule: Rule
-    probabilities: Floats
-    answers: list[Output]
+    details: of the rung, for its line in the record. rows: what the record keeps of the validation rows' answers.
+    """
+
     score: float
     lower: float | None
     upper: float | None
@@ -35,9 +35,19 @@ class Judged(msgspec.Struct, frozen=True, eq=False):
     chance: float | None
     calibration: dict[str, Any]
     cost_per_1k_usd: float
+    details: dict[str, Any]
+    rows: dict[str, Any]
 
 
-def claim_of(shop: Workshop) -> Claim:
+class LabelsJudged(Judged, frozen=True, eq=False):
+    """Of a rung that gives labels."""
+
+    rule: Rule
+    probabilities: Floats
+    answers: list[Output]
+
+
+def claim_of(shop: Shop) -> Claim:
     """What `certify` will claim of this task's specialist; its name is not known yet and does not matter here."""
     from jangin.evals.references import load as load_reference
 
@@ -55,7 +65,7 @@ def claim_of(shop: Workshop) -> Claim:
     )
 
 
-def judge(shop: Workshop, attempt: Attempt, claim: Claim, look: int) -> Judged:
+def judge(shop: Workshop, attempt: Attempt, claim: Claim, look: int) -> LabelsJudged:
     """Scores the quantised head, as it would be served, on validation."""
     kind, labels = shop.task.kind, shop.labels
     to_probabilities = sigmoid if kind == "tag" else softmax
@@ -69,20 +79,59 @@ def judge(shop: Workshop, attempt: Attempt, claim: Claim, look: int) -> Judged:
     )
     answers = rule.decide(kind, labels, probabilities)
     spec = _comparison(shop, claim, look, answers, probabilities)
-    limits = score_interval(spec)
-    alone = observe(msgspec.structs.replace(spec, reference=None))
-    return Judged(
+    calibration = _calibration(shop, attempt, probabilities)
+    return LabelsJudged(
         rule=rule,
         probabilities=probabilities,
         answers=answers,
-        score=alone.score,
-        lower=limits.lower,
-        upper=limits.upper,
-        standard_error=float(np.sqrt(alone.variance / spec.groups)),
-        chance=chance_of_passing(spec, shop.test_rows) if spec.reference or spec.at_least is not None else None,
-        calibration=_calibration(shop, attempt, probabilities),
+        calibration=calibration,
         cost_per_1k_usd=per_thousand(machine_price().value or 0.0, 1 / (head_s + _read_s(shop, attempt))),
+        details=_details(attempt, calibration),
+        rows=_kept_rows(shop, answers, probabilities),
+        **scored(spec, shop.test_rows),
     )
+
+
+def scored(spec: Comparison, test_rows: int) -> dict[str, Any]:
+    """Score, limits, standard error and chance of passing, by the names that `Judged` gives them."""
+    limits = score_interval(spec)
+    alone = observe(msgspec.structs.replace(spec, reference=None))
+    return {
+        "score": alone.score,
+        "lower": limits.lower,
+        "upper": limits.upper,
+        "standard_error": float(np.sqrt(alone.variance / spec.groups)),
+        "chance": chance_of_passing(spec, test_rows) if spec.reference or spec.at_least is not None else None,
+    }
+
+
+def on_validation(claim: Claim) -> Claim:
+    """Recorded answers belong to the test; on validation the reference is its score, with an error of its own."""
+    usable = claim.reference if claim.reference and claim.reference["score"] is not None else None
+    if usable is not None:
+        usable = {**usable, "kind": "published"}
+    return msgspec.structs.replace(claim, reference=usable)
+
+
+def _details(attempt: Attempt, calibration: dict[str, Any]) -> dict[str, Any]:
+    search = [
+        {"features": part.solver, "c": c, "balanced": balanced, "cross_validated": score}
+        for part in attempt.parts
+        for c, balanced, score in part.tried
+    ]
+    return {"calibration_error": calibration["ece"], "search": search}
+
+
+def _kept_rows(shop: Workshop, answers: list[Output], probabilities: Floats) -> dict[str, Any]:
+    rows = shop.validation
+    if rows.known is not None:
+        return {}
+    index = {label: number for number, label in enumerate(shop.labels)}
+    return {
+        "gold": rows.gold.tolist(),
+        "answer": [index[answer] for answer in answers if isinstance(answer, str)],
+        "confidence": [round(float(p), 4) for p in probabilities.max(axis=1)],
+    }
 
 
 def _comparison(shop: Workshop, claim: Claim, look: int, answers: list[Output], probabilities: Floats) -> Comparison:
@@ -95,12 +144,7 @@ def _comparison(shop: Workshop, claim: Claim, look: int, answers: list[Output], 
         scores = probabilities[i].tolist() if claim.metric == "auprc" else None
         unit = None if rows.groups is None else str(rows.groups[i])
         judged.append(Answer(str(i), gold, answer, scores=scores, unit=unit))
-    # Recorded answers belong to the test; on validation the reference is its score, with an error of its own.
-    usable = claim.reference if claim.reference and claim.reference["score"] is not None else None
-    if usable is not None:
-        usable = {**usable, "kind": "published"}
-    claim = msgspec.structs.replace(claim, reference=usable)
-    return comparison(claim, look, labels, columns(judged, labels, shop.task.kind, False), judged)
+    return comparison(on_validation(claim), look, labels, columns(judged, labels, shop.task.kind, False), judged)
 
 
 def _calibration(shop: Workshop, attempt: Attempt, probabilities: Floats) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import contextlib
 import math
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,7 @@ class Sequences(msgspec.Struct, frozen=True, eq=False):
 
 class Trained(msgspec.Struct, frozen=True):
     """loss: of the held-out rows, by step, per answer token. tokens_per_s: without padding; None when nothing ran.
-    asked: the trainer's own logits for `ask`."""
+    asked: the trainer's own logits for `ask`. agreement: the share of `probe`'s answer tokens that it would choose."""
 
     loss: list[tuple[int, float]]
     best_loss: float
@@ -67,6 +67,7 @@ class Trained(msgspec.Struct, frozen=True):
     tokens_per_s: float | None
     stopped: str
     asked: Floats | None = None
+    agreement: float | None = None
 
 
 def train(
@@ -79,6 +80,7 @@ def train(
     seed: int,
     vocabulary: Sequence[int] | None = None,
     ask: Sequence[Sequence[int]] | None = None,
+    probe: Callable[[Path], Sequences] | None = None,
     quiet: bool = False,
 ) -> Trained:
     """Writes `folder`/adapter.gguf, and removes its checkpoints.
@@ -87,6 +89,7 @@ def train(
         weights: a GGUF, or a folder in the Hugging Face layout.
         vocabulary: the tokens that an answer can be, when they are few; the answers of `data` are then places in it.
             None: any token.
+        probe: from the adapter file, prompts and what the serving engine answers to them.
         ask: prompts whose next-token logits over the vocabulary the trained model is asked for, for the parity check.
     Raises: BaseModelError for an architecture without a LoRA layout, weights that cannot be read, or a loss that is
         not a number from the start; StorageError from the caller's disk.
@@ -99,15 +102,18 @@ def train(
         if ask is not None:
             trained = msgspec.structs.replace(trained, asked=answer_logits(model, ask))
         state = {name: value.detach().float().cpu().numpy() for name, value in model.state_dict().items()}
-    config = whole.config.get_text_config()
-    adapters.write(
-        folder / "adapter.gguf",
-        adapters.collect(state),
-        architecture=config.model_type,
-        alpha=recipe.alpha,
-        heads=config.num_attention_heads,
-        kv_heads=config.num_key_value_heads,
-    )
+        config = whole.config.get_text_config()
+        adapters.write(
+            folder / "adapter.gguf",
+            adapters.collect(state),
+            architecture=config.model_type,
+            alpha=recipe.alpha,
+            heads=config.num_attention_heads,
+            kv_heads=config.num_key_value_heads,
+        )
+        if probe is not None:
+            answers = probe(folder / "adapter.gguf")
+            trained = msgspec.structs.replace(trained, agreement=agreement(model, answers))
     shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
     return trained
 
@@ -221,6 +227,24 @@ def answer_logits(model: Any, prompts: Sequence[Sequence[int]], rows: int = 16) 
     return np.asarray(torch.cat(found).numpy(), np.float32)
 
 
+def agreement(model: Any, answers: Sequences, rows: int = 16) -> float:
+    """The share of the answers' tokens that the trainer's copy finds likeliest after the same beginning."""
+    import torch
+
+    model.eval()
+    same = total = 0
+    with torch.no_grad():
+        for at in range(0, len(answers.prompts), rows):
+            found = _Rows(Sequences(answers.prompts[at : at + rows], answers.answers[at : at + rows]))
+            batch = collate([found[row] for row in range(len(found)) if found[row]["answer"]])
+            device = model.head.device
+            states = model.states(batch["input_ids"].to(device), batch["where"].to(device))
+            chosen = (states.to(model.head.dtype) @ model.head.T).argmax(1).cpu()
+            same += int((chosen == batch["targets"]).sum())
+            total += len(chosen)
+    return same / max(1, total)
+
+
 class _Rows:
     """A map-style dataset; `length` is what the sampler groups by."""
 
@@ -257,6 +281,7 @@ def _run(
     model: Any, data: Sequences, held_out: Sequences, recipe: Recipe, folder: Path, seed: int, quiet: bool
 ) -> Trained:
     import torch
+    from peft.helpers import disable_input_dtype_casting
     from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainingArguments
     from transformers.trainer_utils import get_last_checkpoint
 
@@ -310,7 +335,8 @@ def _run(
     last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
     stopped = "all epochs"
     try:
-        trainer.train(resume_from_checkpoint=last)
+        with disable_input_dtype_casting(model.body):  # autocast does it once; PEFT's own casts go there and back
+            trainer.train(resume_from_checkpoint=last)
         if trainer.state.global_step < trainer.state.max_steps:
             stopped = f"the held-out loss got worse {recipe.patience} times in a row"
     except Diverged as error:

@@ -9,36 +9,50 @@ from jangin.errors import DataError
 from jangin.models.base import Floats
 from jangin.models.encoder import Encoder, EncoderFiles, base_files
 from jangin.models.ngrams import Block
+from jangin.prompt import render
 from jangin.task import Task
 from jangin.train import features, hinge, parts
 from jangin.train.head import held_out_rows, take
 from jangin.train.targets import Rows, join, rows_of
 
 
-class Workshop:
-    """Rows, features and parts of one task and seed, computed when first asked for."""
+class Shop:
+    """The splits of one task and seed, and the folder that a resume reads."""
 
     def __init__(self, task: Task, seed: int, work: Path, quiet: bool):
-        from jangin.data.load import hash_rows, label_set, load_splits, split_hashes
+        from jangin.data.load import hash_rows, load_splits, split_hashes
 
-        splits = load_splits(task)
+        self.splits = splits = load_splits(task)
         for rows in (splits.train, splits.validation, splits.calibration):
             rows.sort(key=lambda example: example.id)  # the solvers read rows in order; the file's must not matter
         self.hashes = {name: hash_rows(getattr(splits, name)) for name in ("train", "validation", "calibration")}
         self.hashes |= {name: digest for name, digest in split_hashes(task).items() if name != "files"}
         self.task, self.seed, self.work, self.quiet = task, seed, work, quiet
+        self.rows = {name: len(getattr(splits, name)) for name in ("train", "validation", "calibration")}
+        self.validation_inputs = [example.input for example in splits.validation]
+        self.test_rows = len({example.unit or example.id for example in splits.test}) or len(splits.validation)
+        if not splits.validation:
+            raise DataError(
+                f"{len(splits.train)} rows of train are too few to judge a model on",
+                "give at least 20 examples, or a validation file",
+            )
+        texts = [render(example.input) for example in splits.train]
+        self.languages = task.languages or (("ko",) if features.is_hangul(texts) else ())
+        self.texts = texts
+
+
+class Workshop(Shop):
+    """Of `classify` and `tag`: rows, features and parts, computed when first asked for."""
+
+    def __init__(self, task: Task, seed: int, work: Path, quiet: bool):
+        from jangin.data.load import label_set
+
+        super().__init__(task, seed, work, quiet)
+        splits = self.splits
         self.labels = label_set(task, [*splits.train, *splits.validation])
         self.train, self.validation, self.calibration = (
             rows_of(split, self.labels, task.kind) for split in (splits.train, splits.validation, splits.calibration)
         )
-        self.validation_inputs = [example.input for example in splits.validation]
-        self.test_rows = len({example.unit or example.id for example in splits.test}) or len(self.validation)
-        if not len(self.validation):
-            raise DataError(
-                f"{len(self.train)} rows of train are too few to judge a model on",
-                "give at least 20 examples, or a validation file",
-            )
-        self.languages = task.languages or (("ko",) if features.is_hangul(self.train.texts) else ())
         hinge.warm(self.train.texts, len(self.labels))
         self._encoders: dict[str, Encoder] = {}
         self._blocks: list[Block] | None = None

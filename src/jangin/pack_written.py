@@ -1,0 +1,122 @@
+"""A chosen rung of `extract` or `generate` -> a bundle, and the proof that it answers as trained and over HTTP."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from jangin import bundle
+from jangin.bases import catalogue
+from jangin.errors import BundleError, EngineError
+from jangin.files import hash_file, write_atomic
+from jangin.models.base import Rule
+from jangin.models.specialist import Readers
+from jangin.models.writer import Writer
+from jangin.pack import lineage, put_in_place
+from jangin.train.judge import Judged
+
+if TYPE_CHECKING:
+    from jangin.train.writers import Candidate
+    from jangin.train.written import WritingShop
+
+# The trainer multiplies in bfloat16 or float32 with the base's weights unpacked, the engine in eight-bit blocks, and
+# batches differ: a token of like probability may fall the other way and the rest of that answer with it.
+AGREEMENT = 0.9  # of the engine's own tokens, those that the trainer would have chosen
+SAME_OVER_HTTP = 0.8  # of the answers
+PARITY_ROWS = 20
+Record = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+def pack(
+    shop: WritingShop, rung: str, candidate: Candidate, judged: Judged, out: Path, record: Record
+) -> dict[str, Any]:
+    """Writes the bundle to `out` (whole and with its record, or not at all) and returns the record.
+
+    Raises: BundleError when the packed artefact disagrees with the trainer's; StorageError.
+    """
+
+    def build(folder: Path) -> dict[str, Any]:
+        write_bundle(shop, candidate, judged.calibration, folder)
+        return record(_parity(shop, candidate, folder))
+
+    return put_in_place(out, build)
+
+
+def write_bundle(shop: WritingShop, candidate: Candidate, calibration: dict[str, Any], folder: Path) -> Path:
+    """The bundle's files without a record; `folder` may be the candidate's own, where its weights lie already."""
+    spec = candidate.spec
+    assert spec.writing is not None
+    names = [name for name in (spec.adapter, bundle.SHOTS if spec.writing.shots else None) if name is not None]
+    for name in names:
+        if folder != candidate.folder:
+            shutil.copyfile(candidate.folder / name, folder / name)
+    manifest = bundle.Manifest(
+        name=shop.task.name,
+        kind=shop.task.kind,
+        labels=[],
+        rung=candidate.rung,
+        params=candidate.params,
+        rule=Rule(),
+        encoder=None,
+        decoder=spec,
+        calibration={key: value for key, value in calibration.items() if key != "bins"},
+        task={
+            "name": shop.task.name,
+            "hash": shop.task.hash,
+            "description": shop.task.description,
+            "metric": shop.task.metric,
+        },
+        lineage=lineage(shop, catalogue.get(candidate.base), candidate.fitted_on),
+        files={name: hash_file(folder / name) for name in names},
+    )
+    write_atomic(folder / bundle.MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
+    return folder
+
+
+def _parity(shop: WritingShop, candidate: Candidate, folder: Path) -> dict[str, Any]:
+    """Trainer, packed files and HTTP answers on validation inputs."""
+    from jangin.serve.run import background
+
+    if candidate.agreement is not None and candidate.agreement < AGREEMENT:
+        raise BundleError(
+            f"trainer and engine agree on {candidate.agreement:.1%} of the tokens; {AGREEMENT:.0%} is asked",
+            "report this with the record: the bundle was not released",
+        )
+    inputs = shop.validation_inputs[:PARITY_ROWS]
+    writer = Writer(folder, Readers())
+    try:
+        packed = [each.text.strip() for each in writer.write(inputs)]
+    finally:
+        writer.close()
+    with background([folder]) as url:
+        served = [_ask(url, writer.name, value) for value in inputs]
+    same = sum(one == other for one, other in zip(packed, served)) / max(1, len(inputs))
+    if same < SAME_OVER_HTTP:
+        raise BundleError(
+            f"packed file and server give the same answer to {same:.1%} of {len(inputs)} validation rows; "
+            f"{SAME_OVER_HTTP:.0%} is asked",
+            "report this with the record: the bundle was not released",
+        )
+    return {
+        "n": len(inputs),
+        "trainer_packed": {"same_tokens": candidate.agreement, "asked": AGREEMENT},
+        "packed_http": {"same_answers": same, "asked": SAME_OVER_HTTP},
+    }
+
+
+def _ask(url: str, name: str, value: Any) -> str:
+    messages = [{"role": "user", "content": value}] if isinstance(value, str) else value
+    body = json.dumps({"model": name, "messages": messages, "temperature": 0}, ensure_ascii=False).encode()
+    request = urllib.request.Request(f"{url}/v1/chat/completions", body, {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=300) as response:
+            answer = json.load(response)
+    except OSError as error:  # also every HTTP status that is not a success
+        raise EngineError(f"the parity check got no answer from the server: {error}", "run it again") from error
+    return str(answer["choices"][0]["message"]["content"]).strip()

@@ -1,0 +1,109 @@
+"""The climb of `extract` and `generate`: their rows, their ladder, how a rung is judged."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jangin.data import schema
+from jangin.errors import RequestError
+from jangin.evals.answering import answers, calibration
+from jangin.evals.arithmetic import Answer, written_comparison
+from jangin.evals.predicting import Given
+from jangin.evals.register import Claim
+from jangin.evals.written import grade, right_of
+from jangin.meter import machine_price, per_thousand
+from jangin.models.specialist import Readers
+from jangin.models.writer import Writer, Written
+from jangin.models.written import answer_of, write_all
+from jangin.pack_written import pack, write_bundle
+from jangin.task import Task
+from jangin.train.judge import Judged, on_validation, scored
+from jangin.train.workshop import Shop
+from jangin.train.writers import Candidate, LoraWriter, ShotsWriter, answer_text
+from jangin.types import Example
+
+__all__ = ["WritingShop", "judge", "ladder", "pack"]
+
+BATCH_ROWS = 32
+ENGLISH, SMALL, LARGE = "smollm2-135m", "qwen2.5-coder-0.5b", "qwen2.5-coder-1.5b"
+
+
+class WritingShop(Shop):
+    """Examples as they are; what is fitted, and what is held out to end the training by."""
+
+    def __init__(self, task: Task, seed: int, work: Path, quiet: bool):
+        from jangin.data.load import schema_of
+
+        super().__init__(task, seed, work, quiet)
+        given = self.splits
+        self.schema = schema_of(task, [*given.train, *given.validation, *given.calibration])
+
+    def answer(self, example: Example) -> str:
+        """What the model learns to write: a text, or compact JSON in the schema's order."""
+        return answer_text(example.output if self.schema is None else schema.in_order(example.output, self.schema))
+
+    def division(self) -> tuple[list[Example], list[Example]]:
+        """(rows to train on, rows whose loss ends the training): the calibration split, or a tenth of a small train."""
+        if self.splits.calibration:
+            return self.splits.train, self.splits.calibration
+        held_out = [example for at, example in enumerate(self.splits.train) if at % 10 == 0]
+        return [example for at, example in enumerate(self.splits.train) if at % 10], held_out
+
+
+def ladder(shop: WritingShop) -> list[LoraWriter | ShotsWriter]:
+    """Every rung for this task's languages, cheapest to serve first."""
+    english = not shop.languages or set(shop.languages) == {"en"}
+    rungs: list[LoraWriter | ShotsWriter] = [LoraWriter(ENGLISH)] if english else []
+    for base in (SMALL, LARGE):
+        rungs += [LoraWriter(base), ShotsWriter(base)]
+    return rungs
+
+
+def judge(shop: WritingShop, candidate: Candidate, claim: Claim, look: int) -> Judged:
+    """Answers validation with the files that would serve, and scores that."""
+    task, examples = shop.task, shop.splits.validation
+    folder = write_bundle(shop, candidate, {}, candidate.folder)
+    start = time.perf_counter()
+    written = _answers_to(folder, examples, shop.quiet)
+    row_s = (time.perf_counter() - start) / len(examples)
+    given = Given([answer_of(each, task.kind) for each in written], None, written)
+    rows = answers(task, examples, given, [])
+    spec = written_comparison(on_validation(claim), look, grade(rows, task.kind, task.metric, False), rows)
+    good = [each for each in written if isinstance(each, Written)]
+    tokens = sum(each.completion_tokens for each in good)
+    return Judged(
+        calibration=calibration(task, rows, given, []),
+        cost_per_1k_usd=per_thousand(machine_price().value or 0.0, 1 / row_s),
+        details={
+            **candidate.details,
+            "completion_tokens_per_s": round(tokens / (row_s * len(examples)), 1),
+            "cut": sum(each.finish == "length" for each in good),
+            "prompt_too_long": len(written) - len(good),
+        },
+        rows={"answers": [_kept(task, each) for each in rows]},
+        **scored(spec, shop.test_rows),
+    )
+
+
+def _answers_to(folder: Path, examples: Sequence[Example], quiet: bool) -> list[Written | RequestError]:
+    """What a bundle writes for the examples' inputs."""
+    from contextlib import closing
+
+    from tqdm import tqdm
+
+    found: list[Written | RequestError] = []
+    bar = tqdm(total=len(examples), desc=f"{folder.name} writes", unit=" rows", disable=quiet, leave=False)
+    with closing(Writer(folder, Readers())) as writer, bar:
+        for at in range(0, len(examples), BATCH_ROWS):
+            part = [example.input for example in examples[at : at + BATCH_ROWS]]
+            found += write_all(writer, part)
+            bar.update(len(part))
+    return found
+
+
+def _kept(task: Task, answer: Answer) -> dict[str, Any]:
+    """A row as the record keeps it, without its text."""
+    return {"id": answer.id, "right": right_of(answer, task.kind, task.metric), "confidence": answer.confidence}

@@ -1,0 +1,153 @@
+"""LoRA on tiny random decoders: what the trainer learnt is what the engine serves, for every architecture."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tiny_gguf
+from jangin.errors import BaseModelError, DataError
+
+for module in ("torch", "transformers", "peft", "gguf", "xllamacpp"):
+    pytest.importorskip(module, reason="the extras 'train' and 'decoder' are not installed")
+
+import tiny_models  # noqa: E402 - only where the extras are
+from jangin.models.decoder import Decoder  # noqa: E402 - only where the extras are
+from jangin.train import lora  # noqa: E402 - only where the extras are
+
+WORDS = ["card lost", "card found", "refund please", "refund done", "open today", "closed today", "yes", "no"]
+LABELS = tiny_gguf.ids("abcdefgh")
+
+
+def pairs(rows: int) -> lora.Sequences:
+    """Each word asks for a letter of its own and an exclamation mark."""
+    chosen = [row % len(WORDS) for row in range(rows)]
+    prompts = [tiny_gguf.ids(f"{WORDS[row]} {at}: ") for at, row in enumerate(chosen)]
+    return lora.Sequences(prompts, [[LABELS[row], *tiny_gguf.ids("!"), 0] for row in chosen])
+
+
+RECIPE = lora.Recipe(rank=8, alpha=16, rows=8, epochs=3.0, learning_rate=5e-3, patience=9)
+
+
+@pytest.mark.parametrize("architecture", sorted(tiny_models.OWN))
+def test_the_engine_answers_with_an_adapter_as_the_trainer_does(architecture: str, tmp_path: Path) -> None:
+    weights, base = tiny_models.make(tmp_path, architecture)
+    asked = pairs(8).prompts
+    trained = lora.train(weights, pairs(96), pairs(16), RECIPE, tmp_path / "run", seed=0, ask=asked, quiet=True)
+    assert trained.asked is not None
+    assert trained.loss[-1][1] < trained.loss[0][1]
+    with Decoder(base, {"own": tmp_path / "run" / "adapter.gguf"}, context=256) as engine:
+        ours = engine.score_labels(asked, LABELS, adapter="own")
+        untouched = engine.score_labels(asked, LABELS)
+    theirs = trained.asked[:, LABELS]
+    theirs = theirs - np.log(np.exp(theirs).sum(axis=1, keepdims=True))
+    assert np.abs(ours - theirs).mean() < 0.1  # the trainer may multiply in bfloat16
+    assert np.abs(ours - theirs).mean() < np.abs(untouched - theirs).mean() / 5
+    assert (ours.argmax(1) == theirs.argmax(1)).mean() >= 7 / 8
+
+
+def test_the_trainer_agrees_with_what_the_engine_writes(tmp_path: Path) -> None:
+    weights, base = tiny_models.make(tmp_path, "llama")
+    asked = pairs(8).prompts
+
+    def probe(adapter: Path) -> lora.Sequences:
+        with Decoder(base, {"own": adapter}, context=256) as engine:
+            found = engine.generate(asked, 4, adapter="own")
+            return lora.Sequences(asked, [engine.tokenize(each.text) for each in found])
+
+    trained = lora.train(weights, pairs(96), pairs(16), RECIPE, tmp_path / "run", seed=0, probe=probe, quiet=True)
+    assert trained.agreement is not None and trained.agreement > 0.9
+
+
+def test_one_seed_gives_one_adapter_and_another_seed_another(tmp_path: Path) -> None:
+    weights, _ = tiny_models.make(tmp_path, "qwen2")
+
+    def bytes_of(name: str, seed: int) -> bytes:
+        lora.train(weights, pairs(32), pairs(8), RECIPE, tmp_path / name, seed=seed, quiet=True)
+        return (tmp_path / name / "adapter.gguf").read_bytes()
+
+    assert bytes_of("one", 1) == bytes_of("again", 1)
+    assert bytes_of("other", 2) != bytes_of("one", 1)
+
+
+def test_a_few_labels_are_learnt_through_their_own_rows_of_the_output_layer(tmp_path: Path) -> None:
+    weights, base = tiny_models.make(tmp_path, "llama")
+    asked = pairs(8).prompts
+    data, kept = (
+        lora.Sequences(part.prompts, [[LABELS.index(answer[0])] for answer in part.answers])
+        for part in (pairs(96), pairs(16))
+    )
+    run = tmp_path / "run"
+    trained = lora.train(weights, data, kept, RECIPE, run, seed=0, vocabulary=LABELS, ask=asked, quiet=True)
+    assert trained.asked is not None and trained.asked.shape == (8, len(LABELS))
+    with Decoder(base, {"own": run / "adapter.gguf"}, context=256) as engine:
+        ours = engine.score_labels(asked, LABELS, adapter="own")
+    assert (ours.argmax(1) == trained.asked.argmax(1)).all()
+
+
+def test_training_ends_when_the_held_out_loss_gets_worse_and_keeps_the_best(tmp_path: Path) -> None:
+    weights, _ = tiny_models.make(tmp_path, "llama")
+    wrong = pairs(16)
+    wrong = lora.Sequences(wrong.prompts, [wrong.answers[(at + 1) % 8] for at in range(16)])
+    recipe = lora.Recipe(rank=8, alpha=16, rows=8, epochs=30.0, learning_rate=1e-2, patience=2)
+    trained = lora.train(weights, pairs(64), wrong, recipe, tmp_path / "run", seed=0, quiet=True)
+    assert trained.stopped == "the held-out loss got worse 2 times in a row"
+    assert trained.best_loss == min(loss for _, loss in trained.loss) < trained.loss[-1][1]
+
+
+def test_a_loss_that_is_no_number_ends_the_training_and_says_so(tmp_path: Path) -> None:
+    weights, _ = tiny_models.make(tmp_path, "llama")
+    recipe = lora.Recipe(rows=8, epochs=4.0, learning_rate=1e30, warmup=0.0)
+    with pytest.raises(BaseModelError, match="the loss is not a number at step"):
+        lora.train(weights, pairs(64), pairs(8), recipe, tmp_path / "run", seed=0, quiet=True)
+
+
+def test_answers_that_are_all_empty_are_refused() -> None:
+    with pytest.raises(DataError, match="all answers are empty: there is nothing to learn"):
+        lora.Sequences([[1], [2]], [[], []])
+
+
+def test_an_architecture_without_a_lora_layout_is_refused_by_name(tmp_path: Path) -> None:
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    GPT2LMHeadModel(GPT2Config(n_layer=1, n_head=2, n_embd=8, vocab_size=300)).save_pretrained(tmp_path / "gpt2")
+    with pytest.raises(BaseModelError, match="LoRA is not known for gpt2") as caught:
+        lora.train(tmp_path / "gpt2", pairs(8), pairs(8), RECIPE, tmp_path / "run", seed=0, quiet=True)
+    assert "llama, mistral, qwen2" in str(caught.value.hint)
+
+
+KILLED = """
+import json, sys
+from pathlib import Path
+from jangin.train import lora
+weights, folder, data = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3])
+rows = lora.Sequences(*data)
+recipe = lora.Recipe(rank=8, alpha=16, rows=4, epochs=6.0, evaluate=4)
+lora.train(weights, rows, rows, recipe, folder, seed=3, quiet=True)
+"""
+
+
+def test_a_run_that_is_killed_goes_on_and_ends_with_the_same_adapter(tmp_path: Path) -> None:
+    weights, _ = tiny_models.make(tmp_path, "llama")
+    data = pairs(64)
+    command = [sys.executable, "-c", KILLED, str(weights)]
+    rows = json.dumps([data.prompts, data.answers])
+    subprocess.run([*command, str(tmp_path / "whole"), rows], check=True, capture_output=True)
+    process = subprocess.Popen([*command, str(tmp_path / "cut"), rows], stderr=subprocess.DEVNULL)
+    checkpoints = tmp_path / "cut" / lora.CHECKPOINTS
+    deadline = time.monotonic() + 120
+    while not list(checkpoints.glob("checkpoint-*/trainer_state.json")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "cut" / "adapter.gguf").exists()
+    subprocess.run([*command, str(tmp_path / "cut"), rows], check=True, capture_output=True)
+    assert (tmp_path / "cut" / "adapter.gguf").read_bytes() == (tmp_path / "whole" / "adapter.gguf").read_bytes()
