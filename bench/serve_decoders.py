@@ -45,7 +45,9 @@ from serve_memory import children, pss_mb
 CLIENTS = 8
 CONTEXT, MAX_TOKENS, RANK = 1024, 48, 16
 TOPICS = "parcel, refund, tomato soup, bicycle, library card, winter coat, train ticket, broken lamp".split(", ")
-PROMPTS = [f"Write a short note to a shop about a {topic}. It is note number {n}." for n in range(4) for topic in TOPICS]
+PROMPTS = [
+    f"Write a short note to a shop about a {topic}. It is note number {n}." for n in range(4) for topic in TOPICS
+]
 
 
 def main() -> None:
@@ -67,7 +69,9 @@ def main() -> None:
             found["mixed_tok_per_s"] = mixed(made, args.base, args.rounds)
         if "memory" in wanted:
             found["memory"] = {str(count): memory(made[:count]) for count in (1, args.adapters)}
-            found["memory_ratio"] = round(found["memory"][str(args.adapters)]["pss_mb"] / found["memory"]["1"]["pss_mb"], 3)
+            found["memory_ratio"] = round(
+                found["memory"][str(args.adapters)]["pss_mb"] / found["memory"]["1"]["pss_mb"], 3
+            )
     print(json.dumps(found, indent=2))
 
 

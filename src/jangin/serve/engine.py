@@ -65,8 +65,8 @@ class Engine:
         self.writers: dict[int, Writer] = {}
         self.waiting: deque[Ask] = deque()
         self._send = send
-        self._turns = Turns(PARALLEL)
-        self._scribes = Scribes(self._turns, send)
+        self._turns: dict[int, Turns] = {}  # of each decoder, by its number
+        self._scribes = Scribes(self._turns_of, send)
         self._changes = ThreadPoolExecutor(1, thread_name_prefix="changes")
 
     def take(self, order: Order) -> Report | None:
@@ -75,7 +75,7 @@ class Engine:
             if asked.place is None:
                 self.waiting.append(order)
             else:
-                self._turns.submit(asked.place, lambda _: self._send(self.answer([order])[0]))
+                self._turns_of(asked.place).submit(asked.place, lambda _: self._send(self.answer([order])[0]))
             return None
         if isinstance(order, Write) and (writer := self.writers.get(order.handle)):
             self._scribes.take(order, writer)
@@ -89,6 +89,9 @@ class Engine:
             self._changes.submit(lambda: self._send(self.change(order)))
             return None
         return self.change(order)
+
+    def _turns_of(self, place: tuple[int, str | None]) -> Turns:
+        return self._turns.setdefault(place[0], Turns(PARALLEL))
 
     def change(self, order: Load | Unload) -> Report:
         try:
