@@ -8,6 +8,7 @@ and an exception in a stream's callback vanishes. Adapters are fixed when it sta
 
 from __future__ import annotations
 
+import contextlib
 import math
 import secrets
 import threading
@@ -23,7 +24,15 @@ import msgspec
 import numpy as np
 
 from jangin.bases.machine import available_cores
-from jangin.errors import BaseModelError, BundleError, EngineError, InputError, MissingExtraError, RequestError
+from jangin.errors import (
+    BaseModelError,
+    BundleError,
+    EngineError,
+    InputError,
+    JanginError,
+    MissingExtraError,
+    RequestError,
+)
 from jangin.models.base import Floats
 
 Prompt = str | list[int]
@@ -97,6 +106,7 @@ class Decoder:
         self._lock = threading.Lock()
         self._server = _open(weights, adapters or {}, context, parallel, threads or available_cores(), self._key)
         self._pool = ThreadPoolExecutor(parallel, thread_name_prefix="decoder")
+        self._answered = False
 
     def __enter__(self) -> Decoder:
         return self
@@ -107,6 +117,10 @@ class Decoder:
     def close(self) -> None:
         """Ends the engine and gives its memory back, after the requests that run."""
         self._pool.shutdown(cancel_futures=True)
+        if not self._answered and self._server is not None:
+            # An engine that is told to end before its loop has begun never ends; an answer shows that it has.
+            with contextlib.suppress(JanginError):
+                self._ask({"prompt": [0], "max_tokens": 1})
         self._server = None
 
     def generate(
@@ -258,6 +272,7 @@ class Decoder:
 
     def _ask(self, asked: dict[str, Any]) -> dict[str, Any]:
         answer: dict[str, Any] = self._server.handle_completions({**asked, "cache_prompt": self._cache})
+        self._answered = True
         _raise(answer)
         return answer
 
@@ -287,6 +302,7 @@ class Decoder:
             return bool(on_text and on_text(at, choice["text"]))
 
         self._server.handle_completions({**asked, "cache_prompt": self._cache, "stream": True}, take)
+        self._answered = True
         if "failed" in seen:
             raise seen["failed"]
         usage = seen.get("usage") or {"prompt_tokens": None, "completion_tokens": len(texts)}
