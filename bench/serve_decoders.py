@@ -44,7 +44,7 @@ from serve_memory import children, pss_mb
 
 CLIENTS = 8
 CONTEXT, MAX_TOKENS, RANK = 1024, 48, 16
-TOPICS = "parcel, refund, tomato soup, bicycle, library card, winter coat, train ticket, broken lamp".split(", ")
+TOPICS = ["parcel", "refund", "tomato soup", "bicycle", "library card", "winter coat", "train ticket", "broken lamp"]
 PROMPTS = [
     f"Write a short note to a shop about a {topic}. It is note number {n}." for n in range(4) for topic in TOPICS
 ]
