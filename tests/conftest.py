@@ -42,7 +42,7 @@ def tiny_base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BaseModel:
 
 @pytest.fixture
 def tiny_decoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BaseModel:
-    """A random base that writes, in the catalogue for one test; one thread, which two layers and a busy machine suit."""
+    """A random base that writes, in the catalogue for one test; one thread, which suits two layers."""
     pytest.importorskip("xllamacpp", reason="the extra 'decoder' is not installed")
     pytest.importorskip("gguf", reason="the package gguf is not installed")
     monkeypatch.setattr("jangin.models.decoder.available_cores", lambda: 1)

@@ -1,4 +1,4 @@
-"""Certificates of answers that are written: against recorded objects and texts, verified, rerun; eval and predict too."""
+"""Certificates of written answers: against recorded objects and texts, verified, rerun; eval and predict too."""
 
 from __future__ import annotations
 

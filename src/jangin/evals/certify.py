@@ -38,7 +38,7 @@ from jangin.models.specialist import Readers, Specialist
 from jangin.models.writer import Writer
 from jangin.models.written import open_specialist
 from jangin.task import Bar, Task
-from jangin.types import Example, Splits
+from jangin.types import Splits
 
 _OUTCOME = ("verdict", "score", "reference_score", "difference", "lower", "upper", "n")
 

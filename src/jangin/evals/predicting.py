@@ -44,7 +44,7 @@ class Given(NamedTuple):
 
 
 class Predicted(NamedTuple):
-    """The answers and what they took: `meter` ran while `timed` rows were answered; tokens: of a prompt and of an answer
+    """The answers and what they took: `meter` ran while `timed` rows were answered; tokens: of a prompt and an answer,
     on average, where answers are written."""
 
     given: Given

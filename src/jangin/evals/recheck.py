@@ -14,8 +14,8 @@ from jangin.errors import JanginError
 from jangin.evals import provenance, render, wording
 from jangin.evals.arithmetic import Answer
 from jangin.evals.certificate import VALID_DAYS, Certificate
-from jangin.evals.register import Look
 from jangin.evals.predicting import Given
+from jangin.evals.register import Look
 from jangin.evals.written import RUN
 from jangin.task import Task
 from jangin.types import Example

@@ -23,8 +23,7 @@ from jangin.evals.register import Claim
 from jangin.evals.written import RUN
 from jangin.files import write_atomic
 from jangin.models.base import Rule
-from jangin.models.specialist import Readers, Specialist
-from jangin.models.writer import Writer
+from jangin.models.specialist import Readers
 from jangin.models.written import open_specialist
 from jangin.prompt import chatml
 from jangin.task import METRICS, WRITTEN, Data, Task, load_task
@@ -46,15 +45,17 @@ def evaluate(
     Raises: BundleError, BaseModelError, TaskError, DataError for the first row that cannot be read.
     """
     named = load_task(task) if task is not None else None
-    with _opened(specialist, named) as model:
-        job = _job(model, named, Path(data), metric)
-        examples = _labelled(Path(data), job, model.labels)
-        given = predictions(model, [example.input for example in examples])
+    with _bundle(specialist, named) as folder:
+        manifest = bundle.read_manifest(folder)
+        job = _job(manifest, named, Path(data), metric)
+        examples = _labelled(Path(data), job, tuple(manifest.labels))
+        with closing(open_specialist(folder, Readers(bulk=True))) as model:
+            given = predictions(model, [example.input for example in examples])
     answers = answering.answers(job, examples, given, model.labels)
     claim = Claim(
         specialist=model.sha256, metric=job.metric, reference=None, margin=0.0, at_least=None, confidence=0.95
     )
-    found = arithmetic(claim, 1, model.kind, model.labels, model.manifest.rule.out_of_scope, answers)
+    found = arithmetic(claim, 1, model.kind, model.labels, manifest.rule.out_of_scope, answers)
     result = found["result"]
     return {
         "specialist": model.name,
@@ -71,15 +72,14 @@ def evaluate(
 
 
 @contextmanager
-def _opened(specialist: Path | str, task: Task | None) -> Iterator[Specialist | Writer]:
+def _bundle(specialist: Path | str, task: Task | None) -> Iterator[Path]:
+    """The folder named, or one made for the base named."""
     if (Path(specialist) / bundle.MANIFEST).is_file() or task is None:
-        with closing(open_specialist(specialist, Readers(bulk=True))) as model:
-            yield model
+        yield Path(specialist)
         return
     with tempfile.TemporaryDirectory(prefix="jangin-base-") as folder:
         write_bare_base(Path(folder), str(specialist), task)
-        with closing(open_specialist(folder, Readers())) as model:
-            yield model
+        yield Path(folder)
 
 
 def write_bare_base(folder: Path, base: str, task: Task) -> None:
@@ -114,17 +114,17 @@ def write_bare_base(folder: Path, base: str, task: Task) -> None:
     write_atomic(folder / bundle.MANIFEST, msgspec.json.encode(manifest))
 
 
-def _job(model: Specialist | Writer, named: Task | None, data: Path, metric: str | None) -> Task:
+def _job(manifest: bundle.Manifest, named: Task | None, data: Path, metric: str | None) -> Task:
     """The task by which the file is read and scored."""
-    metric = metric or (named.metric if named else model.manifest.task["metric"])
-    if metric not in METRICS[model.kind]:
-        raise DataError(f"no metric '{metric}' for {model.kind}", f"one of {', '.join(METRICS[model.kind])}")
+    metric = metric or (named.metric if named else manifest.task["metric"])
+    if metric not in METRICS[manifest.kind]:
+        raise DataError(f"no metric '{metric}' for {manifest.kind}", f"one of {', '.join(METRICS[manifest.kind])}")
     if metric in RUN and (named is None or (named.execution if metric == "execution" else named.code) is None):
         raise InputError(f"metric {metric} runs answers, and no task says on what", "name one with it: --task TASK")
     if named is None:
-        return Task(name="eval", kind=model.kind, data=Data(file=data.name), metric=metric, folder=data.parent)
-    if named.kind != model.kind:
-        raise InputError(f"the task is of kind {named.kind}, the specialist of {model.kind}", "name its own task")
+        return Task(name="eval", kind=manifest.kind, data=Data(file=data.name), metric=metric, folder=data.parent)
+    if named.kind != manifest.kind:
+        raise InputError(f"the task is of kind {named.kind}, the specialist of {manifest.kind}", "name its own task")
     return msgspec.structs.replace(named, metric=metric, labels=None)
 
 

@@ -1,4 +1,4 @@
-"""Answers that are scored by running them: SQL on the task's databases, code against its tests. Never in this process."""
+"""Answers scored by running them: SQL on the task's databases, code against its tests. Never in this process."""
 
 from __future__ import annotations
 
