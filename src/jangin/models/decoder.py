@@ -163,7 +163,7 @@ class Decoder:
             "lora": self._lora(adapter),
         }
         if schema is not None:
-            self._check_schema(schema)
+            self._check_schema(schema, asked["lora"])
             asked["json_schema"] = dict(schema)
         if grammar is not None:
             asked["grammar"] = grammar
@@ -248,14 +248,17 @@ class Decoder:
             raise BundleError(f"adapter '{adapter}' is not loaded; this decoder holds: {held}", "load it first")
         return [{"id": at, "scale": float(name == adapter)} for at, name in enumerate(self.adapters)]
 
-    def _check_schema(self, schema: Mapping[str, Any]) -> None:
-        """The engine writes freely when it cannot compile a schema, so a token that begins no JSON is pushed at it."""
+    def _check_schema(self, schema: Mapping[str, Any], lora: list[dict[str, float]]) -> None:
+        """The engine writes freely when it cannot compile a schema, so a token that begins no JSON is pushed at it.
+
+        lora: of the request; with another one it would wait until the answers in work are written.
+        """
         key = msgspec.json.encode(schema)
         with self._lock:
             if key in self._checked:
                 return
         wrong = self.token("~")
-        asked = {"prompt": [wrong], "max_tokens": 1, "temperature": 0, "logit_bias": [[wrong, 1000.0]]}
+        asked = {"prompt": [wrong], "max_tokens": 1, "temperature": 0, "logit_bias": [[wrong, 1000.0]], "lora": lora}
         try:
             free = self._ask({**asked, "json_schema": dict(schema)})["choices"][0]["text"].startswith("~")
         except RequestError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 
 import msgspec
 from starlette.types import Receive, Send
@@ -50,6 +49,8 @@ class Delivery:
                 return await self._whole(writing)
             except Gone:
                 return None
+            except asyncio.CancelledError:  # by the server that stops and waits no longer; nobody else cancels it
+                raise _stopping() from None
             except RequestError as error:  # the engine knows prompts only
                 error.param = self._shape.given if error.param == "prompt" else error.param
                 raise
@@ -75,12 +76,10 @@ class Delivery:
             if not events.begun:
                 raise
             await events.send(broken(error))
-        except asyncio.CancelledError:  # the server stops and waits no longer
-            if events.begun:
-                with contextlib.suppress(OSError):
-                    await events.send(broken(EngineError("the server is stopping", "send the request again")))
-                    await events.end()
-            raise
+        except asyncio.CancelledError:
+            if not events.begun:
+                raise
+            await events.send(broken(_stopping()))
         await events.end()
 
 
@@ -99,6 +98,10 @@ class _Events:
 
     async def end(self) -> None:
         await self._send({"type": "http.response.body", "body": b""})
+
+
+def _stopping() -> EngineError:
+    return EngineError("the server is stopping", "send the request again")
 
 
 async def _gone(receive: Receive) -> None:
