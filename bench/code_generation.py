@@ -1,11 +1,11 @@
 """HumanEval and MBPP, pass@1, greedy: an instruct base through Jangin's engine, scored in its sandbox.
 
-    python bench/code_generation.py DATA [--base qwen2.5-coder-0.5b] [--sets humaneval,mbpp] [--engine jangin|transformers]
-        [--limit N]
+    python bench/code_generation.py DATA [--base qwen2.5-coder-0.5b] [--sets humaneval,mbpp]
+        [--engine jangin|transformers] [--limit N]
 
 DATA is a folder with `humaneval/test.jsonl.gz` and `mbpp/test.jsonl.gz`. `--engine transformers` answers with the same
-weights through transformers' generate, one problem at a time: hours on two cores, so `--limit` takes the first N of both.
-Prints one JSON document; answers are kept under `--out`, and only missing ones are written again.
+weights through transformers' generate, one problem at a time: hours on two cores, so `--limit` takes the first N of
+both. Prints one JSON document; answers are kept under `--out`, and only missing ones are written again.
 """
 
 from __future__ import annotations

@@ -19,8 +19,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import written_tasks
 import yaml
+
+import written_tasks
 
 RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results"
 RAG20 = "gpt-4/banking77-rag20"
