@@ -1,4 +1,4 @@
-"""The peer of lora_speed.py: TRL's SFTTrainer with PEFT on the rows of standard input. Runs in the peer's environment."""
+"""The peer of lora_speed.py, run in its own environment: TRL's SFTTrainer with PEFT on the rows of standard input."""
 
 from __future__ import annotations
 

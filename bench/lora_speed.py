@@ -3,7 +3,8 @@
     python bench/lora_speed.py DATA.jsonl[.gz] [--base smollm2-135m] [--steps 30] [--peer-python PYTHON]
 
 DATA has rows of `input` and `output`. The peer runs in an environment of its own that holds torch, transformers, peft
-and trl; without `--peer-python` it is left out. It is measured at its defaults and, as documented for speed, with packing.
+and trl; without `--peer-python` it is left out. It is measured at its defaults and, as documented for speed, with
+packing.
 Reported: tokens a second without padding, over the steps alone, and the loss of each step's batch.
 """
 
@@ -29,8 +30,7 @@ PEER = Path(__file__).with_name("lora_peer.py")
 
 
 def sequences(path: Path, weights: Path, rows: int) -> lora.Sequences:
-    opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
-    with opened as lines:
+    with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as lines:
         found = [json.loads(line) for _, line in zip(range(rows), lines)]
     end = end_token(weights)
     with Decoder(weights, context=256) as engine:
