@@ -184,6 +184,8 @@ def _parse_yaml(raw: bytes, file: str) -> dict[str, Any]:
         raise TaskError(f"{file}: not valid UTF-8 at byte {error.start}", "save the file as UTF-8") from None
     except yaml.MarkedYAMLError as error:
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        if "nesting depth" in (error.problem or ""):  # newer parsers have a limit of their own, and meet it first
+            raise _too_deep(file, line) from None
         raise TaskError(f"{file}{line}: not valid YAML: {error.problem}", "check indentation and quotes") from None
     except (yaml.YAMLError, ValueError) as error:
         problem = getattr(error, "reason", None) or type(error).__name__
@@ -204,8 +206,11 @@ def _refuse_bombs(text: str, file: str) -> None:
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         if depth > MAX_DEPTH:
-            line = event.start_mark.line + 1
-            raise TaskError(f"{file}, line {line}: nested deeper than {MAX_DEPTH} levels", "flatten the file")
+            raise _too_deep(file, f", line {event.start_mark.line + 1}")
+
+
+def _too_deep(file: str, line: str) -> TaskError:
+    return TaskError(f"{file}{line}: nested deeper than {MAX_DEPTH} levels", "flatten the file")
 
 
 def _refuse_repeated_keys(node: yaml.Node | None, file: str) -> None:
