@@ -313,4 +313,4 @@ def test_a_client_s_request_id_comes_back_unless_it_is_not_one(served: Served) -
 def test_health_names_the_engines(served: Served) -> None:
     found = served.http.get("/healthz").json()
     assert found["status"] == "ok" and len(found["engines"]) == 2
-    assert found["engines"]["ngrams"] == {"up": True, "restarts": 0}
+    assert found["engines"]["ngrams"] == {"up": True, "restarts": 0, "writing": 0}

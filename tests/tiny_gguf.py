@@ -57,11 +57,11 @@ def merged(base: dict[str, np.ndarray], lora: dict[str, tuple[np.ndarray, np.nda
     return base | {name: base[name] + ALPHA / RANK * b @ a for name, (a, b) in lora.items()}
 
 
-def write(path: Path, tensors: dict[str, np.ndarray]) -> Path:
+def write(path: Path, tensors: dict[str, np.ndarray], context: int = 512) -> Path:
     import gguf
 
     writer = gguf.GGUFWriter(path, "llama")
-    writer.add_context_length(512)
+    writer.add_context_length(context)
     writer.add_embedding_length(HIDDEN)
     writer.add_block_count(LAYERS)
     writer.add_feed_forward_length(INNER)

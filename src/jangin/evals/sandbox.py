@@ -49,19 +49,19 @@ def run_python(source: str, *, tests: str | None = None, limits: Limits = DEFAUL
     Raises: SandboxError where the machine cannot enforce the limits; InputError for limits that make no sense.
     """
     _check(limits)
-    refused = protection().refused
-    if refused is not None:
-        raise SandboxError(f"model-written code is not run here: {refused}", HINT)
     return run_jailed(Program(source, tests), limits)
 
 
 def run_many(
     programs: Iterable[Program], *, limits: Limits = DEFAULTS, parallel: int | None = None
 ) -> Iterator[Outcome]:
-    """Outcomes in the order of the programs, `parallel` (default: one a core) at a time, as they come."""
+    """Outcomes in the order of the programs, `parallel` (default: one a core) at a time, as they come.
+
+    Raises: as `run_python`, before the first program is started.
+    """
     _check(limits)
     with ThreadPoolExecutor(parallel or os.cpu_count() or 1) as pool:
-        yield from pool.map(lambda program: run_python(program.source, tests=program.tests, limits=limits), programs)
+        yield from pool.map(lambda program: run_jailed(program, limits), programs)
 
 
 @functools.cache
@@ -90,7 +90,11 @@ def protection() -> Protection:
 
 
 def _check(limits: Limits) -> None:
+    """That the limits make sense and that this machine can enforce them."""
     floors = Limits(wall_s=0.1, cpu_s=1, memory_mb=64, processes=1, output_bytes=0, scratch_mb=1)
     for name, value, floor in zip(Limits._fields, limits, floors, strict=True):
         if not value >= floor:
             raise InputError(f"sandbox limit '{name}' is {value}; it must be at least {floor}", f"raise `{name}`")
+    refused = protection().refused
+    if refused is not None:
+        raise SandboxError(f"model-written code is not run here: {refused}", HINT)

@@ -22,6 +22,11 @@ class Held:
     def __init__(self, shared: SharedDecoder, adapter: str | None):
         self._shared, self.adapter = shared, adapter
 
+    @property
+    def place(self) -> tuple[int, str | None]:
+        """The same for two requests exactly if they can share a forward pass: the decoder's number and the adapter."""
+        return id(self._shared), self.adapter
+
     @contextlib.contextmanager
     def engine(self) -> Iterator[Decoder]:
         """The engine of the moment; it stays open as long as the context does."""

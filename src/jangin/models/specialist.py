@@ -85,6 +85,11 @@ class Specialist:
             self.reading = self.sha256
         self._logits = decoder is not None or (encoder is not None and encoder.output == "logits")
 
+    @property
+    def place(self) -> tuple[int, str | None] | None:
+        """On a decoder: which one, and with which adapter. None on an encoder and without one."""
+        return None if self._held is None else self._held.place
+
     def close(self) -> None:
         """Gives up its place on a shared decoder; it is not asked again."""
         if self._held is not None:

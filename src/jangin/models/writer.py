@@ -62,6 +62,11 @@ class Writer:
             self._shots = Shots.read(self.folder / bundle.SHOTS)
         self._held = readers.decoder(self.folder, self.manifest)
 
+    @property
+    def place(self) -> tuple[int, str | None]:
+        """Which decoder it stands on, and with which adapter."""
+        return self._held.place
+
     def close(self) -> None:
         self._held.release()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 import os
 import re
@@ -12,7 +11,6 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -21,26 +19,17 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from jangin.errors import EngineError, JanginError, RequestError
-from jangin.serve import replies, wire
-from jangin.serve.fleet import Entry, Fleet, Overloaded
+from jangin.serve import asked, replies, wire
+from jangin.serve.bodies import Bodies
+from jangin.serve.deliver import EVENTS, JSON, UNCACHED, Delivery, Pairs, Reply
+from jangin.serve.fleet import Entry, Fleet
+from jangin.serve.written import Shape
 
-MAX_BODIES_BYTES = 128_000_000  # of all requests that are still being received
-BODY_TIMEOUT_S = 30.0
-_JSON = (b"content-type", b"application/json")
-_EVENTS = (b"content-type", b"text/event-stream; charset=utf-8")
 _ID = re.compile(rb"[A-Za-z0-9._:/-]{1,128}")
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
-Pairs = list[tuple[bytes, bytes]]
 
-
-class Reply(msgspec.Struct, frozen=True, gc=False):
-    body: bytes
-    headers: Pairs
-    status: int = 200
-
-
-Work = Callable[["Server", bytes, str], Awaitable[Reply]]
+Work = Callable[["Server", bytes, str], Awaitable[Reply | Delivery]]
 
 
 class Server:
@@ -50,51 +39,7 @@ class Server:
         self.fleet = fleet
         self.behind_proxy = behind_proxy
         self.started = int(time.time())
-        self.receiving = 0
-
-    async def body(self, scope: Scope, receive: Receive) -> bytes:
-        """Raises: RequestError 413, 408, or 429 when all clients together send too much at once."""
-        for name, value in scope["headers"]:
-            if name == b"content-length" and int(value) > wire.MAX_BODY_BYTES:
-                raise _too_large()
-        message = await receive()
-        data: bytes = message.get("body", b"")
-        if not message.get("more_body"):
-            if len(data) > wire.MAX_BODY_BYTES:
-                raise _too_large()
-            return data
-        try:
-            async with asyncio.timeout(BODY_TIMEOUT_S):
-                return await self._rest(data, receive)
-        except TimeoutError:
-            raise RequestError("the body did not arrive in time", status=408, code="timeout") from None
-
-    async def _rest(self, first: bytes, receive: Receive) -> bytes:
-        data = bytearray(first)
-        self.receiving += len(data)
-        counted = len(data)
-        try:
-            more = True
-            while more:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise RequestError("the client went away", status=400)
-                part = message.get("body", b"")
-                more = message.get("more_body", False)
-                data += part
-                self.receiving += len(part)
-                counted += len(part)
-                if len(data) > wire.MAX_BODY_BYTES:
-                    raise _too_large()
-                if self.receiving > MAX_BODIES_BYTES:
-                    raise Overloaded("too many large requests are arriving at once", 1)
-            return bytes(data)
-        finally:
-            self.receiving -= counted
-
-
-def _too_large() -> RequestError:
-    return RequestError(f"the body is larger than {wire.MAX_BODY_BYTES:,} bytes", status=413, code="body_too_large")
+        self.bodies = Bodies()
 
 
 class Endpoint:
@@ -107,17 +52,20 @@ class Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = _request_id(scope)
+        reply: Reply | None
         try:
             if self._admin:
                 _only_from_here(scope, self._server.behind_proxy)
-            body = await self._server.body(scope, receive)
-            reply = await self._work(self._server, body, request_id)
+            body = await self._server.bodies.read(scope, receive)
+            found = await self._work(self._server, body, request_id)
+            reply = found if isinstance(found, Reply) else await found.run(receive, send, request_id)
         except JanginError as error:
             reply = refusal(error)
         except Exception as error:  # noqa: BLE001 - ours to mend; the client gets a shape it knows, the log no text
             print(f"jangin: {type(error).__name__} at {_where(error)} [{request_id}]", file=sys.stderr, flush=True)
             reply = refusal(EngineError("the server could not answer this request", "report it with its x-request-id"))
-        await _send(send, reply, request_id)
+        if reply is not None:
+            await _send(send, reply, request_id)
 
 
 def _where(error: Exception) -> str:
@@ -135,7 +83,7 @@ async def _send(send: Send, reply: Reply, request_id: str) -> None:
 
 
 def refusal(error: JanginError) -> Reply:
-    headers: Pairs = [_JSON]
+    headers: Pairs = [JSON]
     status = wire.error_status(error)
     if status in (429, 503):
         headers.append((b"retry-after", b"%d" % getattr(error, "retry_after_s", 1)))
@@ -169,15 +117,21 @@ def _only_from_here(scope: Scope, behind_proxy: bool) -> None:
 async def classify(server: Server, body: bytes, request_id: str) -> Reply:
     request = wire.read(body, wire.ClassifyRequest)
     entry = server.fleet.get(request.model)
+    if entry.info.writing:
+        raise _wrong_kind(entry, "it has no labels: POST /v1/chat/completions")
     texts = wire.texts_of(request)
     answers = await server.fleet.answer(entry, texts)
     content, confidence = replies.classify(entry, texts, answers, request.top_k)
-    return Reply(content, [_JSON, *replies.headers(entry, confidence)])
+    return Reply(content, [JSON, *replies.headers(entry, confidence)])
 
 
-async def chat(server: Server, body: bytes, request_id: str) -> Reply:
+async def chat(server: Server, body: bytes, request_id: str) -> Reply | Delivery:
     request = wire.read_chat(body)
     entry = server.fleet.get(request.model)
+    if entry.info.writing:
+        order = asked.of_chat(request, entry.info, entry.handle)
+        return Delivery(server.fleet, entry, order, Shape(entry, request_id, True, wire.with_usage(request)))
+    wire.for_labels(request)
     text = wire.chat_text(request.messages, "messages")
     answers = await server.fleet.answer(entry, [text])
     row = next(replies.rows(entry, answers))
@@ -185,20 +139,33 @@ async def chat(server: Server, body: bytes, request_id: str) -> Reply:
     completion = replies.chat(entry, text, row, request_id, top)
     headers = replies.headers(entry, row.confidence)
     if not request.stream:
-        return Reply(replies.encode(completion), [_JSON, *headers])
-    with_usage = request.stream_options is not None and request.stream_options.include_usage
-    return Reply(replies.chunks(completion, with_usage), [_EVENTS, (b"cache-control", b"no-cache"), *headers])
+        return Reply(replies.encode(completion), [JSON, *headers])
+    return Reply(replies.chunks(completion, wire.with_usage(request)), [EVENTS, UNCACHED, *headers])
+
+
+async def completions(server: Server, body: bytes, request_id: str) -> Reply | Delivery:
+    request = asked.read_completion(body)
+    entry = server.fleet.get(request.model)
+    if entry.info.kind != "generate":
+        raise _wrong_kind(entry, "/v1/completions needs a 'generate' specialist")
+    order = asked.of_completion(request, entry.info, entry.handle)
+    return Delivery(server.fleet, entry, order, Shape(entry, request_id, False, wire.with_usage(request)))
+
+
+def _wrong_kind(entry: Entry, why: str) -> RequestError:
+    kind = f"{'an' if entry.info.kind == 'extract' else 'a'} {entry.info.kind}"
+    message = f"'{entry.info.name}' is {kind} specialist; {why}"
+    return RequestError(message, param="model", code="wrong_kind")
 
 
 async def moderations(server: Server, body: bytes, request_id: str) -> Reply:
     request = wire.read(body, wire.ModerationRequest)
     entry = server.fleet.get(request.model)
     if entry.info.kind != "tag":
-        message = f"'{request.model}' is a {entry.info.kind} specialist; moderation needs a 'tag' specialist"
-        raise RequestError(message, param="model", code="wrong_kind")
+        raise _wrong_kind(entry, "moderation needs a 'tag' specialist")
     answers = await server.fleet.answer(entry, wire.moderated(request))
     content, confidence = replies.moderation(entry, answers, request_id)
-    return Reply(content, [_JSON, *replies.headers(entry, confidence)])
+    return Reply(content, [JSON, *replies.headers(entry, confidence)])
 
 
 async def load(server: Server, body: bytes, request_id: str) -> Reply:
@@ -214,12 +181,12 @@ async def reload(server: Server, body: bytes, request_id: str) -> Reply:
 async def unload(server: Server, body: bytes, request_id: str) -> Reply:
     request = wire.read(body, wire.ModelRequest)
     await server.fleet.unload(request.model)
-    return Reply(replies.encode({"status": "unloaded", "model": request.model}), [_JSON])
+    return Reply(replies.encode({"status": "unloaded", "model": request.model}), [JSON])
 
 
 def _loaded(server: Server, entry: Entry, status: str) -> Reply:
     content = {"status": status, **replies.model(entry, server.started)}
-    return Reply(replies.encode(content), [_JSON, *replies.headers(entry)])
+    return Reply(replies.encode(content), [JSON, *replies.headers(entry)])
 
 
 def create(fleet: Fleet, behind_proxy: bool = False) -> ASGIApp:
@@ -228,6 +195,7 @@ def create(fleet: Fleet, behind_proxy: bool = False) -> ASGIApp:
     posts: dict[str, Work] = {
         "/v1/classify": classify,
         "/v1/chat/completions": chat,
+        "/v1/completions": completions,
         "/v1/moderations": moderations,
     }
     admin: dict[str, Work] = {"/v1/admin/load": load, "/v1/admin/reload": reload, "/v1/admin/unload": unload}
@@ -272,7 +240,8 @@ def _health(server: Server) -> Callable[[Request], Awaitable[Response]]:
     async def health(request: Request) -> Response:
         """200 while at least one engine answers (or there is nothing to serve yet), else 503."""
         engines = {
-            engine.key[:12]: {"up": engine.up, "restarts": engine.restarts} for engine in server.fleet.engines.values()
+            engine.key[:12]: {"up": engine.up, "restarts": engine.restarts, "writing": engine.writing}
+            for engine in server.fleet.engines.values()
         }
         up = [engine["up"] for engine in engines.values()]
         status = "ok" if all(up) else "degraded" if any(up) else "down"

@@ -15,12 +15,30 @@ from typing import Any, TypeVar
 import msgspec
 
 from jangin import errors
-from jangin.errors import EngineError, JanginError
+from jangin.errors import EngineError, JanginError, RequestError
 from jangin.serve.corked import Corked
-from jangin.serve.frames import Answers, Ask, Failed, Info, Load, Loaded, Order, Report, Unload, Unpacker, pack
+from jangin.serve.following import Writing
+from jangin.serve.frames import (
+    Answers,
+    Ask,
+    Cancel,
+    Failed,
+    Finished,
+    Info,
+    Load,
+    Loaded,
+    Order,
+    Piece,
+    Report,
+    Unload,
+    Unpacker,
+    Write,
+    pack,
+)
 
 LOAD_TIMEOUT_S = 180.0  # a large graph on a cold disk
 STOP_TIMEOUT_S = 5.0
+SLOWEST_PREFILL_TOK_S = 20.0  # an engine that reads a prompt more slowly than this is taken to hang
 _BACKOFF_S = (0.05, 0.2, 0.5, 1.0, 2.0, 5.0)
 _STEADY_S = 30.0  # an engine that lived as long as this starts again without a pause
 R = TypeVar("R")
@@ -52,10 +70,12 @@ class EngineClient:
         self.up = False
         self.restarts = 0
         self.text_s = 0.0
+        self.share_s = 0.0  # seconds of this engine's time that one written answer takes
         self.held: dict[int, tuple[str, str]] = {}  # handle -> (folder, identity)
         self.process: subprocess.Popen[bytes] | None = None
         self._ids = itertools.count(1)
         self._pending: dict[int, tuple[asyncio.Future[Any], bool]] = {}
+        self._writings: dict[int, tuple[Writing, int]] = {}  # with the tokens of the longest prompt that it may have
         self._loads = 0
         self._progress = 0.0
         self._channel: _Channel | None = None
@@ -94,8 +114,31 @@ class EngineClient:
             raise self._down()
         return self._order(Ask(next(self._ids), handle, texts))
 
+    def write(self, order: Write, context: int) -> Writing:
+        """Begins an answer; the order's id is replaced. Raises: EngineError when the engine is down."""
+        if not self.up or self._transport is None or self._transport.is_closing():
+            raise self._down()
+        id = next(self._ids)
+        writing = Writing(lambda: self._cancel(id))
+        if not (self._pending or self._writings):
+            self._progress = time.monotonic()
+        self._writings[id] = writing, context
+        self._transport.write(pack(msgspec.structs.replace(order, id=id)))
+        return writing
+
+    @property
+    def writing(self) -> int:
+        """How many answers are being written or wait for their turn."""
+        return len(self._writings)
+
+    def _cancel(self, id: int) -> None:
+        if id in self._writings and self._transport is not None and not self._transport.is_closing():
+            self._transport.write(pack(Cancel(id)))
+
     def settle(self, report: Report) -> None:
         self._progress = time.monotonic()
+        if report.id in self._writings:
+            return self._settle_writing(report)
         future, is_load = self._pending.pop(report.id)
         self._loads -= is_load
         if isinstance(report, Answers):
@@ -107,12 +150,24 @@ class EngineClient:
         else:
             future.set_result(report)
 
+    def _settle_writing(self, report: Report) -> None:
+        writing, _ = self._writings[report.id]
+        if isinstance(report, Piece):
+            return writing.take(report.text)
+        del self._writings[report.id]
+        if isinstance(report, Finished):
+            if report.work_s:  # not one that was cancelled before it began
+                self.share_s += (report.share_s - self.share_s) * (0.1 if self.share_s else 1.0)
+            writing.finish(report)
+        elif isinstance(report, Failed):
+            writing.fail(_as_error(report))
+
     def _order(self, order: Order) -> asyncio.Future[Any]:
         if self._transport is None or self._transport.is_closing():
             raise self._down()
         future = asyncio.get_running_loop().create_future()
         is_load = isinstance(order, Load)
-        if not self._pending:
+        if not (self._pending or self._writings):
             self._progress = time.monotonic()
         self._pending[order.id] = (future, is_load)
         self._loads += is_load
@@ -161,7 +216,9 @@ class EngineClient:
         while True:
             await asyncio.sleep(min(1.0, self.timeout_s / 4))
             limit = max(self.timeout_s, LOAD_TIMEOUT_S) if self._loads else self.timeout_s
-            if self._pending and time.monotonic() - self._progress > limit and self.process:
+            if self._writings:  # nothing is reported while a prompt is read
+                limit += max(context for _, context in self._writings.values()) / SLOWEST_PREFILL_TOK_S
+            if (self._pending or self._writings) and time.monotonic() - self._progress > limit and self.process:
                 print(f"jangin: engine {self.key[:12]} hangs; ending it", file=sys.stderr, flush=True)
                 self.process.kill()
 
@@ -169,11 +226,12 @@ class EngineClient:
         """The process is gone: whoever waits for it hears so now."""
         self.up = False
         pending, self._pending, self._loads = self._pending, {}, 0
+        writings, self._writings = self._writings, {}
         for future, _ in pending.values():
             if not future.done():
-                future.set_exception(
-                    EngineError("the engine died while it worked on this request", "send the request again")
-                )
+                future.set_exception(_died())
+        for writing, _ in writings.values():
+            writing.fail(_died())
 
     async def _end(self, patience_s: float) -> None:
         if self._transport is not None:
@@ -207,6 +265,16 @@ def _start(theirs: socket.socket) -> subprocess.Popen[bytes]:
     )
 
 
+def _died() -> EngineError:
+    return EngineError("the engine died while it worked on this request", "send the request again")
+
+
 def _as_error(report: Failed) -> JanginError:
+    if report.status is not None:
+        return RequestError(report.message, status=report.status, param=report.param, code=report.code)
     known = {kind.code: kind for kind in (errors.BundleError, errors.BaseModelError, errors.StorageError)}
-    return known.get(report.code, EngineError)(report.message, report.hint)
+    if report.code in known or report.code == EngineError.code:
+        return known.get(report.code, EngineError)(report.message, report.hint)
+    error = JanginError(report.message, report.hint)
+    error.code = report.code
+    return error

@@ -1,29 +1,39 @@
 """The engine process of one base: takes whatever waits, encodes it in one pass, lets each specialist answer from that.
 
 Started by client.py as `python -m jangin.serve.engine`; it ends when the other end of its socket closes, also when the
-HTTP process was killed. One thread: what arrives during a pass is the next batch.
+HTTP process was killed. On an encoder one thread does it all: what arrives during a pass is the next batch. A decoder
+answers several requests at once, each on a thread (turns.py, scribe.py), and takes or gives up specialists meanwhile on
+one more.
 """
 
 from __future__ import annotations
 
+import os
 import select
 import signal
 import socket
 import sys
+import threading
 import time
 from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
+from jangin.bundle import read_manifest
 from jangin.errors import BundleError, JanginError
 from jangin.models.base import Floats
+from jangin.models.decoder import PARALLEL
 from jangin.models.specialist import Readers, Specialist
+from jangin.models.writer import Writer
 from jangin.predict import decide
 from jangin.serve.frames import (
     Answers,
     Ask,
+    Cancel,
     Failed,
     Info,
     Load,
@@ -33,8 +43,12 @@ from jangin.serve.frames import (
     Unload,
     Unloaded,
     Unpacker,
+    Write,
+    WritingInfo,
     pack,
 )
+from jangin.serve.scribe import Scribes
+from jangin.serve.turns import Turns
 
 BATCH_TEXTS = 64  # n-grams: one call's fixed cost is that of ten texts
 ENCODED_TEXTS = 16  # larger batches fall out of the processor's cache, and their first text waits for the last
@@ -43,20 +57,38 @@ _RECEIVE = 1 << 16  # hundreds of short questions
 
 
 class Engine:
-    """The specialists of one base, by handle, and the questions that wait."""
+    """The specialists of one base, by handle, and the questions that wait. `send` is called from several threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, send: Callable[[Report], None]):
         self.readers = Readers()
         self.specialists: dict[int, Specialist] = {}
+        self.writers: dict[int, Writer] = {}
         self.waiting: deque[Ask] = deque()
+        self._send = send
+        self._turns = Turns(PARALLEL)
+        self._scribes = Scribes(self._turns, send)
+        self._changes = ThreadPoolExecutor(1, thread_name_prefix="changes")
 
     def take(self, order: Order) -> Report | None:
-        """Loads and unloads at once; a question waits for the next batch."""
-        if isinstance(order, Ask) and order.handle in self.specialists:
-            self.waiting.append(order)
+        """Loads and unloads at once, except on a decoder; a question waits for the next batch, or for its turn."""
+        if isinstance(order, Ask) and (asked := self.specialists.get(order.handle)):
+            if asked.place is None:
+                self.waiting.append(order)
+            else:
+                self._turns.submit(asked.place, lambda _: self._send(self.answer([order])[0]))
             return None
-        if isinstance(order, Ask):  # its bundle could not be read again after a restart
+        if isinstance(order, Write) and (writer := self.writers.get(order.handle)):
+            return self._scribes.take(order, writer)
+        if isinstance(order, Cancel):
+            return self._scribes.cancel(order.id)
+        if isinstance(order, Ask | Write):  # its bundle could not be read again after a restart
             return Failed(order.id, "engine", "this specialist is not loaded", "POST /v1/admin/reload")
+        if self._on_decoder(order):
+            self._changes.submit(lambda: self._send(self.change(order)))
+            return None
+        return self.change(order)
+
+    def change(self, order: Load | Unload) -> Report:
         try:
             return self.load(order) if isinstance(order, Load) else self.unload(order)
         except JanginError as error:
@@ -64,31 +96,39 @@ class Engine:
         except Exception as error:  # noqa: BLE001 - a library that stumbles over one bundle must not end the others
             return Failed(order.id, "engine", f"{type(error).__name__} while loading", "look at the server's log")
 
+    def _on_decoder(self, order: Load | Unload) -> bool:
+        if isinstance(order, Unload):
+            held = self.specialists.get(order.handle)
+            return order.handle in self.writers or (held is not None and held.place is not None)
+        try:
+            return read_manifest(Path(order.folder)).decoder is not None
+        except JanginError:
+            return False  # loading says what is wrong
+
     def load(self, order: Load) -> Loaded:
-        found = Specialist(Path(order.folder), self.readers)
+        folder = Path(order.folder)
+        decoder = read_manifest(folder).decoder
+        found: Specialist | Writer
+        found = Writer(folder, self.readers) if decoder and decoder.writing else Specialist(folder, self.readers)
         if order.sha256 and found.sha256 != order.sha256:
+            found.close()
             raise BundleError(
                 f"bundle '{found.name}' on disk is {found.sha256[:12]}; {order.sha256[:12]} was being served",
                 "POST /v1/admin/reload to serve the new one",
             )
-        self.specialists[order.handle] = found
-        manifest = found.manifest
-        about = manifest.task.get("description")
-        info = Info(
-            found.name,
-            found.kind,
-            list(found.labels),
-            found.sha256,
-            manifest.rung,
-            manifest.params,
-            manifest.base,
-            about,
-        )
-        return Loaded(order.id, info)
+        if isinstance(found, Writer):
+            self.writers[order.handle] = found
+        else:
+            self.specialists[order.handle] = found
+        return Loaded(order.id, _info(found))
 
     def unload(self, order: Unload) -> Unloaded:
-        self.specialists.pop(order.handle).close()
+        (self.writers.pop(order.handle, None) or self.specialists.pop(order.handle)).close()
         return Unloaded(order.id)
+
+    def stop(self) -> None:
+        """Whoever still waits for an answer is gone."""
+        self._scribes.cancel_all()
 
     def next_batch(self) -> list[Ask]:
         """The questions at the head of the queue, at least one."""
@@ -149,19 +189,47 @@ class Engine:
             parts[i] = (probabilities[part].tobytes(), given[part].tobytes(), confidence[part].tobytes())
 
 
+def _info(found: Specialist | Writer) -> Info:
+    manifest = found.manifest
+    writing = None
+    if isinstance(found, Writer):
+        writing = WritingInfo(found.writing.max_tokens, found.writing.context, found.writing.schema)
+    return Info(
+        found.name,
+        found.kind,
+        list(found.labels),
+        found.sha256,
+        manifest.rung,
+        manifest.params,
+        manifest.base,
+        manifest.task.get("description"),
+        writing,
+    )
+
+
 def run(channel: socket.socket) -> None:
     """Serves the socket until its other end closes."""
-    engine = Engine()
+    sending = threading.Lock()
+
+    def send(*reports: Report) -> None:
+        data = b"".join(map(pack, reports))
+        try:
+            with sending:
+                channel.sendall(data)
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # the other end is gone, as `_receive` is about to say
+
+    engine = Engine(send)
     unpacker = Unpacker(msgspec.msgpack.Decoder(Order))
     while True:
         data = _receive(channel, wait=not engine.waiting)
         if data == b"":
-            return
+            return engine.stop()
         reports = [report for order in unpacker.feed(data or b"") if (report := engine.take(order))]
         if engine.waiting:
             reports += engine.answer(engine.next_batch())
         if reports:
-            channel.sendall(b"".join(map(pack, reports)))
+            send(*reports)
 
 
 def _receive(channel: socket.socket, wait: bool) -> bytes | None:
@@ -183,7 +251,5 @@ def _open() -> socket.socket:
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the HTTP process decides
     np.seterr(all="ignore")
-    try:
-        run(_open())
-    except BrokenPipeError:
-        sys.exit(0)
+    run(_open())
+    os._exit(0)  # a thread that still writes has nobody to write for: it is not waited for

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import math
 from collections.abc import Iterator
@@ -10,13 +11,14 @@ from pathlib import Path
 
 import msgspec
 
-from jangin.bundle import ADAPTER
 from jangin.errors import BundleError, RequestError
 from jangin.serve.client import EngineClient
-from jangin.serve.frames import Answers, Info
+from jangin.serve.following import Writing
+from jangin.serve.frames import Answers, Info, Write
 
 MAX_WAITING_CHARS = 32_000_000
 MAX_WAIT_S = 20.0
+MAX_WRITE_WAIT_S = 60.0
 SLICE_TEXTS, SLICE_CHARS = 16, 100_000
 SLICES_AHEAD = 3  # of one request: the others' questions get in between
 NO_ENCODER = "ngrams"
@@ -118,6 +120,30 @@ class Fleet:
             self._waiting_texts -= len(texts)
             self._waiting_chars -= chars
 
+    @contextlib.contextmanager
+    def write(self, entry: Entry, order: Write) -> Iterator[Writing]:
+        """One answer of a specialist that writes; it is cancelled at the end of the context unless it is over.
+
+        Raises: Overloaded, EngineError.
+        """
+        assert entry.info.writing is not None
+        engine = entry.engine
+        wait_s = engine.writing * engine.share_s
+        if engine.writing and (engine.writing >= self.max_waiting or wait_s > MAX_WRITE_WAIT_S):
+            message = f"{engine.writing:,} answers are being written or wait; this server holds at most {self.max_waiting:,}"
+            if engine.writing < self.max_waiting:
+                message = f"{engine.writing:,} answers wait already, more than {MAX_WRITE_WAIT_S:.0f} seconds of work"
+            raise Overloaded(message, max(1, math.ceil(wait_s / 2)))
+        entry.active += 1
+        try:
+            writing = engine.write(order, entry.info.writing.context)
+            try:
+                yield writing
+            finally:
+                writing.cancel()
+        finally:
+            entry.active -= 1
+
     async def _in_slices(self, entry: Entry, texts: list[str]) -> Answers:
         gate = asyncio.Semaphore(SLICES_AHEAD)
 
@@ -195,7 +221,6 @@ class _Head(msgspec.Struct):
     name: str
     encoder: _Base | None
     decoder: _Base | None = None
-    files: dict[str, str] = {}
 
 
 def read_key(folder: Path) -> tuple[str, str]:
@@ -207,9 +232,8 @@ def read_key(folder: Path) -> tuple[str, str]:
         raise BundleError(
             f"{folder}: not a specialist (no readable manifest.json)", "name a folder that `jangin train` wrote"
         ) from error
-    if head.decoder:  # one process for each adapter: the weights beneath are mapped, and so shared
-        return head.name, f"{head.decoder.sha256}+{head.files.get(ADAPTER, '')}"
-    return head.name, head.encoder.sha256 if head.encoder else NO_ENCODER
+    base = head.encoder or head.decoder
+    return head.name, base.sha256 if base else NO_ENCODER
 
 
 class _Identified(msgspec.Struct):

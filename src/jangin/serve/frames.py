@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -23,6 +23,15 @@ class Info(msgspec.Struct, frozen=True, array_like=True):
     params: int
     base: str | None
     task: str | None
+    writing: WritingInfo | None = None
+
+
+class WritingInfo(msgspec.Struct, frozen=True, array_like=True):
+    """What bounds the answers of `extract` and `generate`: tokens of one answer, tokens of prompt and answer."""
+
+    max_tokens: int
+    context: int
+    schema: dict[str, Any] | None
 
 
 class Load(msgspec.Struct, frozen=True, array_like=True, tag=0):
@@ -45,6 +54,32 @@ class Ask(msgspec.Struct, frozen=True, array_like=True, tag=2):
     id: int
     handle: int
     texts: list[str]
+
+
+class Write(msgspec.Struct, frozen=True, array_like=True, tag=3):
+    """One rendered input for a specialist that writes. It is answered by one Finished or Failed, Pieces before it.
+
+    max_tokens: None for the bundle's own. logprobs: also every token's. stream: the text is wanted as it comes; without
+    it a Piece is empty and says only that the engine is alive.
+    """
+
+    id: int
+    handle: int
+    text: str
+    max_tokens: int | None = None
+    stop: list[str] = []
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int = 0
+    schema: dict[str, Any] | None = None
+    logprobs: bool = False
+    stream: bool = False
+
+
+class Cancel(msgspec.Struct, frozen=True, array_like=True, tag=4):
+    """Nobody wants the answer to the Write of this id any more."""
+
+    id: int
 
 
 class Loaded(msgspec.Struct, frozen=True, array_like=True, tag=0):
@@ -70,16 +105,45 @@ class Answers(msgspec.Struct, frozen=True, array_like=True, tag=2):
 
 
 class Failed(msgspec.Struct, frozen=True, array_like=True, tag=3):
-    """`code` is the code of a JanginError; 'engine' when the engine itself stumbled."""
+    """`code` is the code of a JanginError; 'engine' when the engine itself stumbled. `status`: of a RequestError."""
 
     id: int
     code: str
     message: str
     hint: str | None
+    status: int | None = None
+    param: str | None = None
 
 
-Order = Load | Unload | Ask
-Report = Loaded | Unloaded | Answers | Failed
+class Piece(msgspec.Struct, frozen=True, array_like=True, tag=4):
+    id: int
+    text: str
+
+
+class Finished(msgspec.Struct, frozen=True, array_like=True, tag=5):
+    """The end of one answer. Pieces and `rest`, joined, are its text, without white space around it.
+
+    finish: "stop", "length" or "cancelled". confidence, fields: as `models.writer.Written` says. tokens: (bytes, ln of
+    its probability) of each, when asked for. ttft_s: from the order's arrival to the first text, waiting included.
+    work_s: from the beginning of work to its end. share_s: work_s over the answers that are written at once.
+    """
+
+    id: int
+    rest: str
+    finish: str
+    prompt_tokens: int
+    completion_tokens: int
+    confidence: float | None
+    fields: dict[str, float] | None
+    tokens: list[tuple[bytes, float]] | None
+    ttft_s: float | None
+    waited_s: float
+    work_s: float
+    share_s: float
+
+
+Order = Load | Unload | Ask | Write | Cancel
+Report = Loaded | Unloaded | Answers | Failed | Piece | Finished
 
 _encoder = msgspec.msgpack.Encoder()
 

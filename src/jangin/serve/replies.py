@@ -199,4 +199,6 @@ def model(entry: Entry, created: int) -> dict[str, Any]:
         "params": info.params,
         "certificate": {"id": certificate.id, "verdict": certificate.verdict} if certificate else None,
     }
+    if (writing := info.writing) is not None:
+        about |= {"schema": writing.schema, "max_tokens": writing.max_tokens, "context": writing.context}
     return {"id": info.name, "object": "model", "created": created, "owned_by": "jangin", "jangin": about}

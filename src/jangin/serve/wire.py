@@ -1,14 +1,15 @@
 """OpenAI's requests, read strictly: what is not implemented is refused in OpenAI's error shape, never ignored.
 
-Accepted because they cannot change a classifier's answer: temperature to 2, top_p to 1, seed, max_tokens and
-max_completion_tokens from 1 on, user, safety_identifier, prompt_cache_key, metadata; and, at the one value that asks
-for nothing, n = 1, presence_penalty = frequency_penalty = 0, store = false, response_format text. `null` is the same
-as leaving out.
+Accepted because they cannot change an answer: user, safety_identifier, prompt_cache_key, metadata, and for a classifier
+temperature to 2, top_p to 1, seed, max_tokens and max_completion_tokens from 1 on; and, at the one value that asks for
+nothing, n = 1, presence_penalty = frequency_penalty = 0, store = false, for a classifier response_format text. `null`
+is the same as leaving out. What a specialist that writes takes is read in asked.py.
 """
 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
@@ -63,7 +64,8 @@ class ModelRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ChatRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """The first block decides the answer, the second cannot, the third has one value that is implemented."""
+    """The first block decides the answer; the second only that of a specialist that writes; the third never does; the
+    fourth has one value that is implemented."""
 
     model: str
     messages: list[Turn]
@@ -77,6 +79,9 @@ class ChatRequest(msgspec.Struct, forbid_unknown_fields=True):
     seed: int | None = None
     max_tokens: AtLeastOne | None = None
     max_completion_tokens: AtLeastOne | None = None
+    stop: str | list[str] | None = None
+    response_format: Any = None
+
     user: str | None = None
     safety_identifier: str | None = None
     prompt_cache_key: str | None = None
@@ -86,15 +91,11 @@ class ChatRequest(msgspec.Struct, forbid_unknown_fields=True):
     presence_penalty: Any = None
     frequency_penalty: Any = None
     store: Any = None
-    response_format: Any = None
 
 
-_ONLY = {"n": 1, "presence_penalty": 0, "frequency_penalty": 0, "store": False, "response_format": {"type": "text"}}
+_ONLY = {"n": 1, "presence_penalty": 0, "frequency_penalty": 0, "store": False}
+_TEXT = {"type": "text"}
 R = TypeVar("R")
-_decoders: dict[type, msgspec.json.Decoder[Any]] = {
-    kind: msgspec.json.Decoder(kind)
-    for kind in (ClassifyRequest, ChatRequest, ModerationRequest, PathRequest, ModelRequest)
-}
 _turns = list[Turn]
 _UNKNOWN = re.compile(r"unknown field `([^`]*)`")
 _MISSING = re.compile(r"missing required field `([^`]*)`")
@@ -104,13 +105,18 @@ _PATH = re.compile(r" - at `\$\.?([^`]*)`")
 def read(body: bytes, kind: type[R]) -> R:
     """Raises: RequestError 400 that names the parameter."""
     try:
-        return _decoders[kind].decode(body)
+        return _decoder(kind).decode(body)
     except msgspec.ValidationError as error:
         raise _refusal(str(error)) from None
     except RecursionError:
         raise RequestError("the body's JSON is nested too deep", code="invalid_json") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise RequestError(f"the body is not valid JSON: {error}", code="invalid_json") from None
+
+
+@lru_cache
+def _decoder(kind: type[R]) -> msgspec.json.Decoder[R]:
+    return msgspec.json.Decoder(kind)
 
 
 def _refusal(text: str) -> RequestError:
@@ -127,19 +133,40 @@ def _refusal(text: str) -> RequestError:
 
 
 def read_chat(body: bytes) -> ChatRequest:
-    """Raises: RequestError for what a classifier cannot do."""
+    """Raises: RequestError for what no specialist can do."""
     request = read(body, ChatRequest)
-    for name, implemented in _ONLY.items():
-        value = getattr(request, name)
-        if value is not None and (value != implemented or (isinstance(value, bool) != isinstance(implemented, bool))):
-            spelt = msgspec.json.encode(implemented).decode()
-            message = f"parameter '{name}' is implemented for {spelt} only"
-            raise RequestError(message, param=name, code="unsupported_parameter")
+    only(request, _ONLY)
     if request.top_logprobs is not None and not request.logprobs:
         raise RequestError("'top_logprobs' needs 'logprobs': true", param="top_logprobs")
     if request.stream_options is not None and not request.stream:
         raise RequestError("'stream_options' needs 'stream': true", param="stream_options")
     return request
+
+
+def only(request: msgspec.Struct, values: dict[str, Any]) -> None:
+    """Raises: RequestError for a parameter that has another value than the one that is implemented."""
+    for name, implemented in values.items():
+        value = getattr(request, name)
+        if value is not None and (value != implemented or (isinstance(value, bool) != isinstance(implemented, bool))):
+            spelt = msgspec.json.encode(implemented).decode()
+            raise unsupported(name, f"is implemented for {spelt} only")
+
+
+def unsupported(name: str, why: str = "is not implemented") -> RequestError:
+    return RequestError(f"parameter '{name}' {why}", param=name, code="unsupported_parameter")
+
+
+def with_usage(request: Any) -> bool:
+    """Whether a stream is to end with its usage."""
+    return request.stream_options is not None and request.stream_options.include_usage
+
+
+def for_labels(request: ChatRequest) -> None:
+    """Raises: RequestError for what a classifier cannot do."""
+    if request.stop is not None:
+        raise unsupported("stop")
+    if request.response_format is not None and request.response_format != _TEXT:
+        raise unsupported("response_format", 'is implemented for {"type":"text"} only')
 
 
 def texts_of(request: ClassifyRequest) -> list[str]:

@@ -281,6 +281,7 @@ def _run(
     model: Any, data: Sequences, held_out: Sequences, recipe: Recipe, folder: Path, seed: int, quiet: bool
 ) -> Trained:
     import torch
+    from peft.helpers import disable_input_dtype_casting
     from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainingArguments
     from transformers.trainer_utils import get_last_checkpoint
 
@@ -334,7 +335,8 @@ def _run(
     last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
     stopped = "all epochs"
     try:
-        trainer.train(resume_from_checkpoint=last)
+        with disable_input_dtype_casting(model.body):  # autocast does it once; PEFT's own casts go there and back
+            trainer.train(resume_from_checkpoint=last)
         if trainer.state.global_step < trainer.state.max_steps:
             stopped = f"the held-out loss got worse {recipe.patience} times in a row"
     except Diverged as error:

@@ -118,8 +118,8 @@ class LoraWriter:
         end = end_token(weights)
         rows, held_out = shop.division()
         with Decoder(weights, context=UNIT) as engine:
-            data, too_long = _sequences(rows, engine, end)
-            kept, _ = _sequences(held_out, engine, end)
+            data, too_long = _sequences(shop, rows, engine, end)
+            kept, _ = _sequences(shop, held_out, engine, end)
         longest = max(map(len, data.answers))
         max_tokens = math.ceil(ROOM * longest) + 16
         context = math.ceil((max(map(len, data.prompts)) * ROOM + max_tokens) / UNIT) * UNIT
@@ -192,7 +192,7 @@ class ShotsWriter:
         folder = shop.work / self.name
         folder.mkdir(parents=True, exist_ok=True)
         weights = weights_of(self.base, shop.quiet)
-        shots = [(render(each.input), answer_text(each.output)) for each in shop.splits.train]
+        shots = [(render(each.input), shop.answer(each)) for each in shop.splits.train]
         write_shots(folder / SHOTS, shots)
         with Decoder(weights, context=UNIT) as engine:
             sample = shots[:: max(1, len(shots) // 200)]
@@ -239,12 +239,14 @@ def _mean_tokens(examples: Sequence[Example]) -> float:
     return chars / max(1, len(sample)) / CHARS_PER_TOKEN
 
 
-def _sequences(examples: Sequence[Example], engine: Decoder, end: int) -> tuple[lora.Sequences, int]:
+def _sequences(
+    shop: WritingShop, examples: Sequence[Example], engine: Decoder, end: int
+) -> tuple[lora.Sequences, int]:
     """(prompts and answers as tokens, rows left out because they are longer than LONGEST)."""
     prompts, answers, too_long = [], [], 0
     for example in examples:
         prompt = TEMPLATE.tokens(render(example.input), engine.tokenize)
-        answer = [*engine.tokenize(answer_text(example.output)), end]
+        answer = [*engine.tokenize(shop.answer(example)), end]
         if len(prompt) + len(answer) > LONGEST:
             too_long += 1
             continue

@@ -7,23 +7,27 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from jangin.evals.arithmetic import Answer, columns, comparison
+from jangin.data import schema
+from jangin.errors import RequestError
+from jangin.evals.answering import answers, calibration
+from jangin.evals.arithmetic import Answer, written_comparison
+from jangin.evals.predicting import Given
 from jangin.evals.register import Claim
-from jangin.evals.written import answers_of, calibration_of_fields
+from jangin.evals.written import grade, right_of
 from jangin.meter import machine_price, per_thousand
 from jangin.models.specialist import Readers
 from jangin.models.writer import Writer, Written
+from jangin.models.written import answer_of, write_all
 from jangin.pack_written import pack, write_bundle
 from jangin.task import Task
 from jangin.train.judge import Judged, on_validation, scored
 from jangin.train.workshop import Shop
-from jangin.train.writers import Candidate, LoraWriter, ShotsWriter
+from jangin.train.writers import Candidate, LoraWriter, ShotsWriter, answer_text
 from jangin.types import Example
 
 __all__ = ["WritingShop", "judge", "ladder", "pack"]
 
+BATCH_ROWS = 32
 ENGLISH, SMALL, LARGE = "smollm2-135m", "qwen2.5-coder-0.5b", "qwen2.5-coder-1.5b"
 
 
@@ -31,10 +35,15 @@ class WritingShop(Shop):
     """Examples as they are; what is fitted, and what is held out to end the training by."""
 
     def __init__(self, task: Task, seed: int, work: Path, quiet: bool):
-        from jangin.data.schema import schema_of
+        from jangin.data.load import schema_of
 
         super().__init__(task, seed, work, quiet)
-        self.schema = schema_of(task, self.splits.train) if task.kind == "extract" else None
+        given = self.splits
+        self.schema = schema_of(task, [*given.train, *given.validation, *given.calibration])
+
+    def answer(self, example: Example) -> str:
+        """What the model learns to write: a text, or compact JSON in the schema's order."""
+        return answer_text(example.output if self.schema is None else schema.in_order(example.output, self.schema))
 
     def division(self) -> tuple[list[Example], list[Example]]:
         """(rows to train on, rows whose loss ends the training): the calibration split, or a tenth of a small train."""
@@ -55,52 +64,46 @@ def ladder(shop: WritingShop) -> list[LoraWriter | ShotsWriter]:
 
 def judge(shop: WritingShop, candidate: Candidate, claim: Claim, look: int) -> Judged:
     """Answers validation with the files that would serve, and scores that."""
-    examples = shop.splits.validation
+    task, examples = shop.task, shop.splits.validation
     folder = write_bundle(shop, candidate, {}, candidate.folder)
     start = time.perf_counter()
-    written = answers_to(folder, examples, shop.quiet)
+    written = _answers_to(folder, examples, shop.quiet)
     row_s = (time.perf_counter() - start) / len(examples)
-    answers = answers_of(shop.task, examples, written)
-    table = columns(answers, [], shop.task.kind, False)
-    spec = comparison(on_validation(claim), look, [], table, answers)
-    tokens = sum(each.completion_tokens for each in written)
+    given = Given([answer_of(each, task.kind) for each in written], None, written)
+    rows = answers(task, examples, given, [])
+    spec = written_comparison(on_validation(claim), look, grade(rows, task.kind, task.metric, False), rows)
+    good = [each for each in written if isinstance(each, Written)]
+    tokens = sum(each.completion_tokens for each in good)
     return Judged(
-        calibration=calibration_of_fields(shop.task, answers, written),
+        calibration=calibration(task, rows, given, []),
         cost_per_1k_usd=per_thousand(machine_price().value or 0.0, 1 / row_s),
         details={
             **candidate.details,
             "completion_tokens_per_s": round(tokens / (row_s * len(examples)), 1),
-            "cut": sum(each.finish == "length" for each in written),
+            "cut": sum(each.finish == "length" for each in good),
+            "prompt_too_long": len(written) - len(good),
         },
-        rows={"answers": [_kept(each) for each in answers]},
+        rows={"answers": [_kept(task, each) for each in rows]},
         **scored(spec, shop.test_rows),
     )
 
 
-def answers_to(folder: Path, examples: Sequence[Example], quiet: bool) -> list[Written]:
-    """What a bundle writes for the examples' inputs; kept beside it, so that a killed climb does not ask again."""
+def _answers_to(folder: Path, examples: Sequence[Example], quiet: bool) -> list[Written | RequestError]:
+    """What a bundle writes for the examples' inputs."""
+    from contextlib import closing
+
     from tqdm import tqdm
 
-    writer = Writer(folder, Readers())
-    kept = folder / f".written-{writer.sha256[:16]}.json"
-    if kept.is_file():
-        writer.close()
-        return msgspec.json.decode(kept.read_bytes(), type=list[Written])
-    found: list[Written] = []
-    try:
-        with tqdm(total=len(examples), desc=f"{folder.name} writes", unit=" rows", disable=quiet, leave=False) as bar:
-            for at in range(0, len(examples), 16):
-                part = [example.input for example in examples[at : at + 16]]
-                found += writer.write(part, confidence=True)
-                bar.update(len(part))
-    finally:
-        writer.close()
-    from jangin.files import write_atomic
-
-    write_atomic(kept, msgspec.json.encode(found))
+    found: list[Written | RequestError] = []
+    bar = tqdm(total=len(examples), desc=f"{folder.name} writes", unit=" rows", disable=quiet, leave=False)
+    with closing(Writer(folder, Readers())) as writer, bar:
+        for at in range(0, len(examples), BATCH_ROWS):
+            part = [example.input for example in examples[at : at + BATCH_ROWS]]
+            found += write_all(writer, part)
+            bar.update(len(part))
     return found
 
 
-def _kept(answer: Answer) -> dict[str, Any]:
-    """An answer as the record shows it: which row, and whether it was right where that can be said."""
-    return {"id": answer.id, "right": answer.right, "confidence": answer.confidence}
+def _kept(task: Task, answer: Answer) -> dict[str, Any]:
+    """A row as the record keeps it, without its text."""
+    return {"id": answer.id, "right": right_of(answer, task.kind, task.metric), "confidence": answer.confidence}

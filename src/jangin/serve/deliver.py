@@ -1,0 +1,104 @@
+"""A written answer on its way to the client: whole or as a stream of events, given up when the client goes away."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import msgspec
+from starlette.types import Receive, Send
+
+from jangin.errors import EngineError, JanginError, RequestError
+from jangin.serve import replies
+from jangin.serve.fleet import Entry, Fleet
+from jangin.serve.following import Gone, Writing
+from jangin.serve.frames import Write
+from jangin.serve.written import Shape, broken
+
+Pairs = list[tuple[bytes, bytes]]
+JSON = (b"content-type", b"application/json")
+EVENTS = (b"content-type", b"text/event-stream; charset=utf-8")
+UNCACHED = (b"cache-control", b"no-cache")
+
+
+class Reply(msgspec.Struct, frozen=True, gc=False):
+    """A whole response."""
+
+    body: bytes
+    headers: Pairs
+    status: int = 200
+
+
+class Delivery:
+    """One answer to be written and sent. Nothing is asked of the engine before `run`."""
+
+    def __init__(self, fleet: Fleet, entry: Entry, order: Write, shape: Shape):
+        self._fleet, self._entry, self._order, self._shape = fleet, entry, order, shape
+
+    async def run(self, receive: Receive, send: Send, request_id: str) -> Reply | None:
+        """The response; None when it has been streamed, or nobody is there to take it.
+
+        Raises: RequestError, Overloaded, EngineError, as long as nothing was sent.
+        """
+        with self._fleet.write(self._entry, self._order) as writing:
+            watch = asyncio.create_task(_gone(receive))
+            watch.add_done_callback(lambda _: writing.cancel())
+            try:
+                if self._order.stream:
+                    return await self._stream(writing, send, request_id)
+                return await self._whole(writing)
+            except Gone:
+                return None
+            except RequestError as error:  # the engine knows prompts only
+                error.param = self._shape.given if error.param == "prompt" else error.param
+                raise
+            finally:
+                watch.cancel()
+
+    async def _whole(self, writing: Writing) -> Reply:
+        text = "".join([part async for part in writing])
+        assert writing.finished is not None
+        headers = replies.headers(self._entry, writing.finished.confidence)
+        return Reply(self._shape.whole(text, writing.finished), [JSON, *headers])
+
+    async def _stream(self, writing: Writing, send: Send, request_id: str) -> None:
+        """The head goes out with the first text, so that what fails before it still has a status of its own."""
+        events = _Events(send, [EVENTS, UNCACHED, *replies.headers(self._entry), (b"x-request-id", request_id.encode())])
+        try:
+            async for part in writing:
+                await events.send((b"" if events.begun else self._shape.first()) + self._shape.piece(part))
+            assert writing.finished is not None
+            await events.send((b"" if events.begun else self._shape.first()) + self._shape.last(writing.finished))
+        except JanginError as error:
+            if not events.begun:
+                raise
+            await events.send(broken(error))
+        except asyncio.CancelledError:  # the server stops and waits no longer
+            if events.begun:
+                with contextlib.suppress(OSError):
+                    await events.send(broken(EngineError("the server is stopping", "send the request again")))
+                    await events.end()
+            raise
+        await events.end()
+
+
+class _Events:
+    """The response's body, event by event."""
+
+    def __init__(self, send: Send, headers: Pairs):
+        self._send, self._headers = send, headers
+        self.begun = False
+
+    async def send(self, data: bytes) -> None:
+        if not self.begun:
+            self.begun = True
+            await self._send({"type": "http.response.start", "status": 200, "headers": self._headers})
+        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+
+    async def end(self) -> None:
+        await self._send({"type": "http.response.body", "body": b""})
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

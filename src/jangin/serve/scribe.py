@@ -1,0 +1,140 @@
+"""The engine's side of writing: each Write on a thread of its own, its text sent as it comes, cancelled when asked."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+from jangin.errors import JanginError, RequestError
+from jangin.models.writer import Writer, Written
+from jangin.serve.frames import Failed, Finished, Piece, Report, Write
+from jangin.serve.turns import Job, Turns
+
+PIECE_S = 0.02  # text that comes faster than an eye can follow goes out together
+ALIVE_S = 1.0  # so often an engine whose text nobody follows says that it is still at work
+
+Send = Callable[[Report], None]
+
+
+class Scribes:
+    """The writes of one engine process. `send` is called from several threads."""
+
+    def __init__(self, turns: Turns, send: Send):
+        self._turns = turns
+        self._send = send
+        self._jobs: dict[int, Job] = {}
+        self._lock = threading.Lock()
+
+    def take(self, order: Write, writer: Writer) -> None:
+        """Begins when it is its turn; exactly one Finished or Failed follows."""
+        with self._lock:
+            self._jobs[order.id] = self._turns.submit(
+                writer.place, lambda job: self._write(order, writer, job), lambda job: self._end(order.id, _dropped(order))
+            )
+
+    def cancel(self, id: int) -> None:
+        with self._lock:
+            job = self._jobs.get(id)
+        if job is not None:
+            self._turns.cancel(job)
+
+    def cancel_all(self) -> None:
+        with self._lock:
+            jobs = list(self._jobs.values())
+        for job in jobs:
+            self._turns.cancel(job)
+
+    def _write(self, order: Write, writer: Writer, job: Job) -> None:
+        if job.cancelled.is_set():
+            return self._end(order.id, _dropped(order))
+        following = Following(order, job, self._send)
+        try:
+            written = writer.write(
+                [order.text],
+                max_tokens=order.max_tokens,
+                stop=order.stop,
+                schema=order.schema,
+                temperature=order.temperature,
+                top_p=order.top_p,
+                seed=order.seed,
+                confidence=True,
+                on_text=following.take,
+            )[0]
+            report: Report = following.finished(written, self._turns.places)
+        except Exception as error:  # noqa: BLE001 - whatever a request does to a library, the others go on
+            report = failed(order.id, error)
+        self._end(order.id, report)
+
+    def _end(self, id: int, report: Report) -> None:
+        with self._lock:
+            self._jobs.pop(id, None)
+        self._send(report)
+
+
+class Following:
+    """One answer while it is written: keeps white space back at both ends, and pieces for a moment."""
+
+    def __init__(self, order: Write, job: Job, send: Send):
+        self._order, self._job, self._send = order, job, send
+        self._kept = ""
+        self._begun = False
+        self._sent_s = 0.0
+        self._first_s: float | None = None
+
+    def take(self, at: int, text: str) -> bool:
+        """True when nobody wants the rest."""
+        now = time.perf_counter()
+        if self._first_s is None:
+            self._first_s = now
+        self._kept += text
+        if not self._order.stream:
+            if now - self._sent_s > ALIVE_S:
+                self._sent_s = now
+                self._send(Piece(self._order.id, ""))
+        elif now - self._sent_s > PIECE_S and (ready := self._ready()):
+            self._sent_s = now
+            self._send(Piece(self._order.id, ready))
+        return self._job.cancelled.is_set()
+
+    def _ready(self) -> str:
+        """What can be sent: nothing before the first character that is no white space, nor what may be the last."""
+        kept = self._kept if self._begun else self._kept.lstrip()
+        ready = kept.rstrip()
+        self._begun = self._begun or bool(ready)
+        self._kept = kept[len(ready) :]
+        return ready
+
+    def finished(self, written: Written, places: int) -> Finished:
+        job, now = self._job, time.perf_counter()
+        work_s = now - job.begun
+        tokens = written.generation.tokens if self._order.logprobs and written.generation else None
+        return Finished(
+            self._order.id,
+            self._ready(),
+            written.finish,
+            written.prompt_tokens,
+            written.completion_tokens,
+            written.confidence,
+            written.fields,
+            None if tokens is None else [(token.piece, token.logprob) for token in tokens],
+            None if self._first_s is None else self._first_s - job.arrived,
+            job.begun - job.arrived,
+            work_s,
+            work_s / places,
+        )
+
+
+def failed(id: int, error: Exception) -> Failed:
+    """An exception as a report. Only what Jangin itself says is repeated: a library's words may hold the text."""
+    if isinstance(error, RequestError):
+        return Failed(id, error.code, error.message, error.hint, error.status, error.param)
+    if isinstance(error, JanginError):
+        return Failed(id, error.code, error.message, error.hint)
+    print(f"jangin engine: {type(error).__name__} while answering", file=sys.stderr, flush=True)
+    return Failed(id, "engine", "the engine could not answer this request", None)
+
+
+def _dropped(order: Write) -> Finished:
+    return Finished(order.id, "", "cancelled", 0, 0, None, None, None, None, 0.0, 0.0, 0.0)
