@@ -45,7 +45,7 @@ def text(row: int) -> str:
     return f"{WORDS[row % len(WORDS)]} {row}"
 
 
-def make(folder: Path, architecture: str) -> Made:
+def make(folder: Path, architecture: str, epochs: float = RECIPE.epochs) -> Made:
     """Each word asks for a letter of its own, in the template that the bundles have."""
     hugging, base = tiny_models.make(folder, architecture)
 
@@ -54,8 +54,8 @@ def make(folder: Path, architecture: str) -> Made:
         return lora.Sequences(prompts, [[LABELS[row % len(WORDS)], 0] for row in numbers])
 
     asked = rows(range(200, 208)).prompts
-    run = folder / "run"
-    trained = lora.train(hugging, rows(range(96)), rows(range(96, 112)), RECIPE, run, seed=0, ask=asked, quiet=True)
+    run, recipe = folder / "run", msgspec.structs.replace(RECIPE, epochs=epochs)
+    trained = lora.train(hugging, rows(range(96)), rows(range(96, 112)), recipe, run, seed=0, ask=asked, quiet=True)
     return Made(architecture, hugging, base, run / "adapter.gguf", asked, trained)
 
 

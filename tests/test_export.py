@@ -68,7 +68,7 @@ def peft_scores(made: exportable.Made, tensors: dict[str, np.ndarray], folder: P
 
 @pytest.mark.parametrize("architecture", sorted(tiny_models.OWN))
 def test_trainer_engine_merged_file_and_peft_give_the_same_scores(architecture: str, tmp_path: Path) -> None:
-    made = exportable.make(tmp_path, architecture)
+    made = exportable.make(tmp_path, architecture, epochs=2.0)
     adapter = adapters.read(made.adapter)
     tensors = peft_folder.tensors_of(adapter, made.base)
     told = merged_gguf.merge(made.base, adapter, tmp_path / "merged.gguf", "f16", "changed")
