@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import tiny_base as tiny_base_files
+import written_tasks
 from jangin.bases import catalogue
 from jangin.types import BaseModel
 
@@ -35,5 +36,15 @@ def _own_home(
 def tiny_base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BaseModel:
     """The random base, in the catalogue for one test."""
     base = tiny_base_files.add(tmp_path / "tiny-bert")
+    monkeypatch.setitem(catalogue._bases(), base.id, base)
+    return base
+
+
+@pytest.fixture
+def tiny_decoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BaseModel:
+    """A random base that writes, in the catalogue for one test."""
+    pytest.importorskip("xllamacpp", reason="the extra 'decoder' is not installed")
+    pytest.importorskip("gguf", reason="the package gguf is not installed")
+    base = written_tasks.decoder_base(tmp_path / "tiny-llama")
     monkeypatch.setitem(catalogue._bases(), base.id, base)
     return base

@@ -129,10 +129,10 @@ def test_a_seed_repeats_a_drawn_answer_and_without_one_each_is_another(client: O
     assert letters(client) == letters(client)
 
 
-def test_any_json_object_can_be_asked_for_and_a_schema_that_nothing_meets_is_refused(
-    client: OpenAI, url: str
-) -> None:
-    answer = client.chat.completions.create(model="one", response_format={"type": "json_object"}, **asked(max_tokens=30))
+def test_any_json_object_can_be_asked_for_and_a_schema_that_nothing_meets_is_refused(client: OpenAI, url: str) -> None:
+    answer = client.chat.completions.create(
+        model="one", response_format={"type": "json_object"}, **asked(max_tokens=30)
+    )
     assert (answer.choices[0].message.content or "").startswith("{")
     contradiction = formatted({"type": "integer", "minimum": 5, "maximum": 3})
     found = refusal(url, {"model": "one", "response_format": contradiction, **asked()})

@@ -116,10 +116,11 @@ def build_parser() -> argparse.ArgumentParser:
     train.add_argument("--best", action="store_true", help="climb on to the best within the budget")
     train.add_argument("--plan", metavar="RECORD", type=Path, help="replay the rungs of an earlier record.json")
 
-    evaluate = verb("eval", "score a specialist on open data; no seal, no verdict")
-    evaluate.add_argument("specialist", metavar="SPECIALIST", type=Path)
+    evaluate = verb("eval", "score a specialist, or a base as it is, on open data; no seal, no verdict")
+    evaluate.add_argument("specialist", metavar="SPECIALIST", type=Path, help="a bundle; with --task also a base's id")
     evaluate.add_argument("--on", metavar="DATA", type=Path, required=True)
     evaluate.add_argument("--metric", help="default: the task's")
+    evaluate.add_argument("--task", type=Path, help="names columns, schema, and what answers are run on")
 
     certify = verb("certify", "open the sealed test and write the certificate")
     certify.add_argument("specialist", metavar="SPECIALIST", type=Path, nargs="?")

@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -21,18 +22,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jangin.data.read import Fault, Row, read_rows
-from jangin.errors import DataError, InputError
+from jangin.errors import DataError, InputError, RequestError
 from jangin.files import storage_error, write_atomic
 from jangin.models.base import Floats
-from jangin.models.specialist import Readers, Specialist, load
+from jangin.models.specialist import Readers, Specialist
+from jangin.models.writer import Writer
+from jangin.models.written import answer_of, open_specialist, write_all
 from jangin.prompt import render
 from jangin.types import Input
 
-BATCH_ROWS = 256
+BATCH_ROWS, WRITTEN_ROWS = 256, 16
 BATCH_CHARS = 400_000
 MAX_CHARS = 100_000
 HEAD_ROWS = 100  # readable rows that are looked at for the input's column
 _BLOCK = 1 << 20
+_NAMES = ("input", "text", "messages")
 
 
 class Predicted(msgspec.Struct, frozen=True):
@@ -88,18 +92,31 @@ def predict(
 
     Args:
         field: the column to read; without it `input`, `text` or OpenAI's `messages`.
-        probabilities: write every label's probability too.
+        probabilities: write every label's probability too; no such thing where answers are written.
     Raises: BundleError, BaseModelError, DataError for a file without the input's column, InputError for an output that
     is there already, StorageError. A bad row is no error: its line says why.
     """
     if out is not None:
         _refuse_output(out, data)
-    specialist = load(folder, Readers(bulk=True))
-    names = (field,) if field else ("input", "text", "messages")
+    with closing(open_specialist(folder, Readers(bulk=True))) as specialist:
+        if probabilities and isinstance(specialist, Writer):
+            raise InputError(f"a specialist of kind {specialist.kind} has no probabilities of labels", "leave it out")
+        return _predict(specialist, data, out, (field,) if field else _NAMES, probabilities, quiet)
+
+
+def _predict(
+    specialist: Specialist | Writer,
+    data: Path,
+    out: Path | None,
+    names: tuple[str, ...],
+    probabilities: bool,
+    quiet: bool,
+) -> Predicted:
     if out is None:
         rows = _with_input(read_rows(data), data, names)
         return _run(specialist, rows, sys.stdout.buffer, None, _Done(0, 0), names, probabilities, quiet)
     sha256, lines = _survey(data)
+    field = None if names == _NAMES else names[0]
     rows = _with_input(read_rows(data), data, names)
     part = out.with_name(out.name + ".part")
     try:
@@ -160,7 +177,7 @@ def _either(names: tuple[str, ...]) -> str:
 
 
 def _run(
-    specialist: Specialist,
+    specialist: Specialist | Writer,
     source: Iterator[Row | Fault],
     stream: IO[bytes],
     lines: int | None,
@@ -174,30 +191,52 @@ def _run(
     started, rows, errors = time.perf_counter(), done.rows, done.errors
     items = (_item(row, names) for row in islice(source, done.rows, None))
     with tqdm(total=lines, initial=done.rows, unit="row", disable=True if quiet else None, file=sys.stderr) as bar:
-        for batch in _batches(items):
-            stream.write(_answers(specialist, batch, probabilities))
+        for batch in _batches(items, WRITTEN_ROWS if isinstance(specialist, Writer) else BATCH_ROWS):
+            if isinstance(specialist, Writer):
+                answered, failed = _written(specialist, batch)
+            else:
+                answered, failed = _answers(specialist, batch, probabilities)
+            stream.write(answered)
             stream.flush()
             rows += len(batch)
-            errors += sum(item.error is not None for item in batch)
+            errors += failed
             bar.update(len(batch))
     seconds = time.perf_counter() - started
     return Predicted(rows, errors, done.rows, seconds, (rows - done.rows) / max(seconds, 1e-9), None)
 
 
-def _batches(items: Iterator[_Item]) -> Iterator[list[_Item]]:
+def _batches(items: Iterator[_Item], most: int) -> Iterator[list[_Item]]:
     batch: list[_Item] = []
     chars = 0
     for item in items:
         batch.append(item)
         chars += len(item.input)
-        if len(batch) == BATCH_ROWS or chars > BATCH_CHARS:
+        if len(batch) == most or chars > BATCH_CHARS:
             yield batch
             batch, chars = [], 0
     if batch:
         yield batch
 
 
-def _answers(specialist: Specialist, batch: list[_Item], with_probabilities: bool) -> bytes:
+def _written(writer: Writer, batch: list[_Item]) -> tuple[bytes, int]:
+    """Lines, and how many of them are errors: a prompt longer than the context is one."""
+    found = iter(write_all(writer, [item.input for item in batch if item.error is None]))
+    lines, failed = [], 0
+    for item in batch:
+        answer = next(found) if item.error is None else None
+        error = answer.message if isinstance(answer, RequestError) else item.error
+        line: dict[str, Any] = {"id": item.id}
+        if error is not None or answer is None or isinstance(answer, RequestError):
+            line["error"] = error
+            failed += 1
+        else:
+            line["output" if writer.kind == "extract" else "text"] = answer_of(answer, writer.kind)
+            line |= {"confidence": answer.confidence, "finish": answer.finish}
+        lines.append(msgspec.json.encode(line))
+    return b"\n".join(lines) + b"\n", failed
+
+
+def _answers(specialist: Specialist, batch: list[_Item], with_probabilities: bool) -> tuple[bytes, int]:
     good = [item for item in batch if item.error is None]
     found = specialist.probabilities([item.input for item in good])
     given, confidence = decide(specialist, found) if good else (None, None)
@@ -215,7 +254,7 @@ def _answers(specialist: Specialist, batch: list[_Item], with_probabilities: boo
                 line["probabilities"] = dict(zip(specialist.labels, found[at].tolist()))
             at += 1
         lines.append(msgspec.json.encode(line))
-    return b"\n".join(lines) + b"\n"
+    return b"\n".join(lines) + b"\n", len(batch) - len(good)
 
 
 def _item(row: Row | Fault, names: tuple[str, ...]) -> _Item:

@@ -211,7 +211,7 @@ def _bars(found: Found) -> list[tuple[str, float]]:
 
 def _calibration(found: Found) -> str:
     if found.certificate:
-        bins, where = found.certificate.calibration["bins"], "the sealed test"
+        bins, where = found.certificate.calibration.get("bins"), "the sealed test"
     else:
         bins, where = _validation_bins(found.record.get("validation") or {}), "validation"
     if not bins:

@@ -7,7 +7,6 @@ from typing import Any, Literal
 import msgspec
 
 Kind = Literal["classify", "tag", "extract", "generate"]
-WRITTEN = ("extract", "generate")  # the kinds whose answers are written, token by token
 Message = dict[str, str]
 Input = str | list[Message]
 
@@ -16,7 +15,7 @@ class Example(msgspec.Struct, frozen=True, omit_defaults=True):
     """One row: an input (text or chat messages), its expected output, and the fields that came with it.
 
     `output` is a label for `classify`; for `tag` a mapping label -> True/False in which a missing label is unknown.
-    For `extract` it is an object, for `generate` a text; `gold` then holds what else is right (field -> accepted values,
+    For `extract` it is an object, for `generate` a text; `gold` then holds what else is right (accepted values by field,
     or texts), and `runs_on` what running an answer needs: {"database"} or {"tests", "setup", "entry_point"}.
     `row` is the 1-based position in the file that the example came from.
     """

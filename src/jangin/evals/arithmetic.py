@@ -1,4 +1,7 @@
-"""From recorded answers to a verdict: all that `certify` computes from them, and `certify --verify` computes again."""
+"""From recorded answers to a verdict: all that `certify` computes from them, and `certify --verify` computes again.
+
+Kinds that name labels are told apart here; what is written is graded in `written.py` and compared the same way.
+"""
 
 from __future__ import annotations
 
@@ -8,30 +11,36 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
-from jangin.evals import stats
+from jangin.evals import stats, written
 from jangin.evals.comparison import Comparison, Published, Recorded, observe, score_interval
 from jangin.evals.perclass import per_class
 from jangin.evals.register import Claim
 from jangin.evals.scorers import Array
 from jangin.evals.verdict import baseline_of, compare
+from jangin.task import WRITTEN
 from jangin.types import Kind
 
 
 class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
     """One test example: its id, the truth, our answer, and the reference's where it was recorded. Never its text.
 
-    confidence: of the likeliest label (`tag`: None). scores: a probability for each label, kept for auprc only.
-    unscored: why the reference has no answer (a transport failure).
+    confidence: of the likeliest label (`tag`: None), or of a written answer as a whole. scores: a probability for each
+    label, kept for auprc only. unscored: why the reference has no answer (a transport failure).
+    accepted: what else is right in `extract` and `generate`. right, reference_right: where answers were run, whether
+    each passed, so that nothing has to be run to verify.
     """
 
     id: str
-    gold: str | dict[str, bool] | None
-    answer: str | list[str] | None
+    gold: str | dict[str, Any] | None
+    answer: str | list[str] | dict[str, Any] | None
     confidence: float | None = None
     scores: list[float] | None = None
     unit: str | None = None
-    reference: str | list[str] | None = None
+    reference: str | list[str] | dict[str, Any] | None = None
     unscored: str | None = None
+    accepted: dict[str, list[Any]] | list[str] | None = None
+    right: bool | None = None
+    reference_right: bool | None = None
 
 
 class Columns(NamedTuple):
@@ -47,11 +56,7 @@ class Columns(NamedTuple):
 
 def columns(answers: Sequence[Answer], labels: Sequence[str], kind: Kind, paired: bool) -> Columns:
     """The answers as arrays. A label outside the set is -1, or in no column."""
-    given = [row.unit for row in answers]
-    units = None
-    if any(unit is not None for unit in given):
-        units = np.array([f"unit {unit}" if unit is not None else f"row {i}" for i, unit in enumerate(given)])
-    unscored = np.array([row.unscored is not None for row in answers], bool) if paired else None
+    units, unscored = _units(answers), _unscored(answers) if paired else None
     index = {label: number for number, label in enumerate(labels)}
     if kind == "classify":
 
@@ -65,11 +70,23 @@ def columns(answers: Sequence[Answer], labels: Sequence[str], kind: Kind, paired
     for i, row in enumerate(answers):
         assert isinstance(row.gold, dict)
         for label, state in row.gold.items():
+            assert isinstance(state, bool)
             if label in index:
                 known[i, index[label]], gold[i, index[label]] = True, state
     ours = _cells([row.answer for row in answers], index)
     theirs = _cells([row.reference for row in answers], index) if paired else None
     return Columns(gold, ours, known, theirs, unscored, units)
+
+
+def _units(answers: Sequence[Answer]) -> Array | None:
+    given = [row.unit for row in answers]
+    if all(unit is None for unit in given):
+        return None
+    return np.array([f"unit {unit}" if unit is not None else f"row {i}" for i, unit in enumerate(given)])
+
+
+def _unscored(answers: Sequence[Answer]) -> Array:
+    return np.array([row.unscored is not None for row in answers], bool)
 
 
 def arithmetic(
@@ -82,20 +99,47 @@ def arithmetic(
 ) -> dict[str, Any]:
     """{"result", "per_class", "scope"} as plain JSON values; the same answers give the same values, bit for bit."""
     paired = claim.reference is not None and claim.reference["kind"] == "recorded"
-    table = columns(answers, labels, kind, paired)
-    spec = comparison(claim, look, labels, table, answers)
-    classes = per_class(
-        table.gold, table.ours, len(labels), table.theirs, table.unscored, table.known, alpha=2 * spec.alpha
-    )
-    named = [{**msgspec.to_builtins(each), "label": labels[each.label]} for each in classes]
+    scope = None
+    if kind in WRITTEN:
+        graded = written.grade(answers, kind, claim.metric, paired)
+        spec = written_comparison(claim, look, graded, answers)
+        names, unscored = graded.names, _unscored(answers) if paired else None
+        classes = written.by_field(graded, unscored, 2 * spec.alpha)
+    else:
+        table, names = columns(answers, labels, kind, paired), list(labels)
+        spec = comparison(claim, look, labels, table, answers)
+        classes = per_class(
+            table.gold, table.ours, len(labels), table.theirs, table.unscored, table.known, alpha=2 * spec.alpha
+        )
+        scope = _scope(table, labels, out_of_scope, spec)
+    named = [{**msgspec.to_builtins(each), "label": names[each.label]} for each in classes]
     if not paired:
         named = [{key: value for key, value in each.items() if value is not None} for each in named]
     result = _estimate(spec) if claim.reference is None and claim.at_least is None else _judged(spec)
     result["metric"] = claim.metric
-    return {"result": result, "per_class": named, "scope": _scope(table, labels, out_of_scope, spec)}
+    return {"result": result, "per_class": named, "scope": scope}
+
+
+def written_comparison(claim: Claim, look: int, graded: written.Graded, answers: Sequence[Answer]) -> Comparison:
+    """What is compared, of a kind whose answers are written. `graded`: of the same answers, by the claim's metric."""
+    return Comparison(
+        metric=graded.metric,
+        gold=graded.gold,
+        ours=graded.ours,
+        labels=graded.labels,
+        known=graded.known,
+        reference=_reference(claim, graded.theirs, _unscored(answers)),
+        margin=claim.margin,
+        at_least=claim.at_least,
+        confidence=claim.confidence,
+        look=look,
+        units=_units(answers),
+        baseline=graded.baseline,
+    )
 
 
 def comparison(claim: Claim, look: int, labels: Sequence[str], table: Columns, answers: Sequence[Answer]) -> Comparison:
+    """What is compared, of a kind that names labels."""
     gold, ours, theirs = table.gold, table.ours, table.theirs
     known: Array | None = table.known
     metric, size = claim.metric, len(labels)
@@ -104,25 +148,27 @@ def comparison(claim: Claim, look: int, labels: Sequence[str], table: Columns, a
     if metric == "flagged_f1":  # is any label given? An unknown one counts as not given, as the moderation set says
         gold, ours, theirs = _flagged(gold & known), _flagged(ours), None if theirs is None else _flagged(theirs)
         known, metric, size = None, "micro_f1", 1
-    reference: Recorded | Published | None = None
-    if claim.reference is not None:
-        if theirs is not None:
-            reference = Recorded(theirs, table.unscored)
-        else:
-            reference = Published(claim.reference["score"], claim.reference["n"])
     return Comparison(
         metric=metric,
         gold=gold,
         ours=ours,
         labels=size,
         known=known,
-        reference=reference,
+        reference=_reference(claim, theirs, table.unscored),
         margin=claim.margin,
         at_least=claim.at_least,
         confidence=claim.confidence,
         look=look,
         units=table.units,
     )
+
+
+def _reference(claim: Claim, theirs: Array | None, unscored: Array | None) -> Recorded | Published | None:
+    if claim.reference is None:
+        return None
+    if theirs is not None:
+        return Recorded(theirs, unscored)
+    return Published(claim.reference["score"], claim.reference["n"])
 
 
 def _flagged(cells: Array) -> Array:

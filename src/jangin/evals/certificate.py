@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -59,12 +60,17 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
     break_even: list[BreakEven]
 
 
-class Speed(msgspec.Struct, frozen=True, kw_only=True):
-    """latency_ms: {p50, p95, p99} of `requests` single requests in one process; throughput: of batches."""
+class Speed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """latency_ms: {p50, p95, p99} of `requests` single requests in one process; throughput: of batches.
+
+    Where answers are written: ttft_ms, the same of the time to the first text, and tok_per_s, written by the batches.
+    """
 
     latency_ms: dict[str, float]
     requests: int
     throughput: Figure
+    ttft_ms: dict[str, float] | None = None
+    tok_per_s: Figure | None = None
 
 
 class Energy(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,7 +100,8 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     reference: {id, kind, model, setting, metric, score, n, source, date, second_hand, test, unparsed} or None.
     look: {number, registered, spent, copies, first_outcome}; the number decides the level.
     looks: claims on this test so far. result, per_class, scope: what `arithmetic` gives.
-    calibration: {n, brier, log_loss, top_label_error, marginal_error, bins}. hashes: {task, data, test, base,
+    calibration: {n, brier, log_loss, top_label_error, marginal_error, bins}; of `extract` over the fields given, empty
+    where an answer is not simply right or wrong. hashes: {task, data, test, base,
     specialist, manifest_files, answers, code, reference}.
     """
 
@@ -229,15 +236,15 @@ def rerun(file: Path, task_path: Path | str | None = None) -> Check:
     from jangin.evals import recheck
     from jangin.evals.predicting import predictions
     from jangin.evals.record import task_of
-    from jangin.models.specialist import Readers, load
+    from jangin.models.specialist import Readers
+    from jangin.models.written import open_specialist
 
     certificate = read(file)
     folder = Path(file) if Path(file).is_dir() else Path(file).parent
     answers = read_answers(folder)
     task = task_of(folder, task_path)
-    specialist = load(folder, Readers(bulk=True))
     differs = verify(file).differs
-    if specialist.sha256 != certificate.specialist["sha256"]:
+    if bundle.identity(bundle.verify(folder)) != certificate.specialist["sha256"]:
         differs.append("specialist: sha256 is not the certified one")
     if split_hashes(task)["test"] != certificate.hashes["test"]:
         differs.append("test: its rows are not the certified ones")
@@ -246,8 +253,10 @@ def rerun(file: Path, task_path: Path | str | None = None) -> Check:
         differs.append("test: its ids are not those of the recorded answers")
         return Check(False, differs, RERUN_SCOPE)
     differs += recheck.rows_differ(answers, test)
-    probabilities, given = predictions(specialist, [example.input for example in test])
-    differs += recheck.predictions_differ(answers, specialist, probabilities, given)
+    with closing(open_specialist(folder, Readers(bulk=True))) as specialist:
+        given = predictions(specialist, [example.input for example in test])
+    differs += recheck.predictions_differ(answers, specialist.labels, given)
+    differs += recheck.outcomes_differ(answers, task, test)
     differs += recheck.claim_differs(certificate, task, answers, test)
     return Check(not differs, differs, RERUN_SCOPE)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,8 @@ import msgspec
 
 from jangin import bundle
 from jangin.errors import BundleError, CertificateError, InputError
-from jangin.evals import costs, provenance, render, wording
-from jangin.evals.arithmetic import Answer, arithmetic, columns
-from jangin.evals.calibration import calibration_of
+from jangin.evals import answering, costs, provenance, render, wording
+from jangin.evals.arithmetic import Answer, arithmetic
 from jangin.evals.certificate import (
     ANSWERS,
     CERTIFICATE,
@@ -27,15 +27,16 @@ from jangin.evals.certificate import (
     to_json,
     verify,
 )
-from jangin.evals.predicting import Predicted, Progress, predict_and_measure
+from jangin.evals.predicting import Progress, predict_and_measure
 from jangin.evals.record import read_record, task_of
-from jangin.evals.references import Matched, Reference, match
+from jangin.evals.references import Reference, match
 from jangin.evals.references import load as load_reference
 from jangin.evals.register import Claim, Look, Register
 from jangin.files import hash_file, hash_json, write_atomic
 from jangin.meter import Figure, machine_price
-from jangin.models.base import Floats
-from jangin.models.specialist import Specialist
+from jangin.models.specialist import Readers, Specialist
+from jangin.models.writer import Writer
+from jangin.models.written import open_specialist
 from jangin.task import Bar, Task
 from jangin.types import Example, Splits
 
@@ -76,17 +77,15 @@ def certify(
     _same_data(manifest, splits, hashes["test"])
     sealed = splits.test
     matched = match(against, sealed, task.kind, manifest.labels) if against and against.kind == "recorded" else None
-    from jangin.models.specialist import load
-
-    specialist = load(folder)
     register = Register(task.folder, hashes["test"], home)
-    claim = claim_of(specialist.sha256, task, against)
-    look = register.open(claim, str(today))
-    if look.outcome and (stored := _stored(folder, look, monthly_requests, usd_per_hour)):
-        return stored
-    predicted = predict_and_measure(specialist, [example.input for example in sealed], progress)
+    with closing(open_specialist(folder, Readers())) as specialist:
+        claim = claim_of(specialist.sha256, task, against)
+        look = register.open(claim, str(today))
+        if look.outcome and (stored := _stored(folder, look, monthly_requests, usd_per_hour)):
+            return stored
+        predicted = predict_and_measure(specialist, [example.input for example in sealed], progress)
     opened = load_splits(task, open_test_outputs=True).test
-    answers = _answers(specialist, opened, predicted, matched, task.metric)
+    answers = answering.answers(task, opened, predicted.given, specialist.labels, matched)
     record = read_record(folder)
     said = {
         **_verdict(task, specialist, against, look, register.copies(claim), answers),
@@ -95,9 +94,9 @@ def certify(
         "renew_by": str(date.fromisoformat(look.date) + timedelta(days=VALID_DAYS)),
         "look": _look(look, register),
         "looks": len(register.looks()),
-        "calibration": _calibration(specialist, answers, predicted.probabilities),
+        "calibration": answering.calibration(task, answers, predicted.given, specialist.labels),
         "speed": predicted.speed,
-        "cost": costs.cost(against, sealed, specialist, predicted.speed, record, monthly_requests, machine, today),
+        "cost": costs.cost(against, sealed, specialist, predicted, record, monthly_requests, machine, today),
         "energy": costs.energy(predicted.meter, predicted.timed, record),
         "leaks": _leaks(task),
         "parity": record.get("parity"),
@@ -191,35 +190,9 @@ def _stored(folder: Path, look: Look, monthly_requests: int | None, usd_per_hour
     return stored if stored.claim == look.claim and stored.look["number"] == look.k and verify(path).valid else None
 
 
-def _answers(
-    specialist: Specialist,
-    examples: Sequence[Example],
-    predicted: Predicted,
-    matched: Sequence[Matched] | None,
-    metric: str,
-) -> list[Answer]:
-    place = {label: number for number, label in enumerate(specialist.labels)}
-    rows, probabilities = [], predicted.probabilities
-    for i, (example, answer) in enumerate(zip(examples, predicted.answers)):
-        reference = matched[i] if matched else Matched(None)
-        rows.append(
-            Answer(
-                id=example.id,
-                gold=example.output,
-                answer=answer,
-                confidence=float(probabilities[i, place[answer]]) if isinstance(answer, str) else None,
-                scores=probabilities[i].astype(float).tolist() if metric == "auprc" else None,
-                unit=example.unit,
-                reference=reference.answer,
-                unscored=reference.unscored,
-            )
-        )
-    return rows
-
-
 def _verdict(
     task: Task,
-    specialist: Specialist,
+    specialist: Specialist | Writer,
     reference: Reference | None,
     look: Look,
     copies: int,
@@ -240,7 +213,11 @@ def _verdict(
 
 
 def _origins(
-    task: Task, specialist: Specialist, reference: Reference | None, hashes: dict[str, Any], answers: list[Answer]
+    task: Task,
+    specialist: Specialist | Writer,
+    reference: Reference | None,
+    hashes: dict[str, Any],
+    answers: list[Answer],
 ) -> dict[str, Any]:
     manifest = specialist.manifest
     return {
@@ -283,11 +260,6 @@ def _look(look: Look, register: Register) -> dict[str, Any]:
         "copies": register.copies(look.claim),
         "first_outcome": look.outcome,
     }
-
-
-def _calibration(specialist: Specialist, answers: list[Answer], probabilities: Floats) -> dict[str, Any]:
-    table = columns(answers, specialist.labels, specialist.kind, paired=False)
-    return msgspec.to_builtins(calibration_of(probabilities, table.gold, table.known))
 
 
 def _about(reference: Reference | None, answers: Sequence[Answer]) -> dict[str, Any] | None:

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from jangin.evals.certificate import Cost, Energy, Speed
+from jangin.evals.certificate import Cost, Energy
+from jangin.evals.predicting import Predicted
 from jangin.evals.references import Reference
 from jangin.meter import Figure, Meter, per_thousand
 from jangin.models.specialist import Specialist
+from jangin.models.writer import Writer
 from jangin.prices import ANSWER_TOKENS, break_even, cheapest, estimated_tokens, token_price
 from jangin.prompt import render
 from jangin.types import Example
@@ -27,17 +29,18 @@ BOUNDARY = (
 def cost(
     reference: Reference | None,
     examples: Sequence[Example],
-    specialist: Specialist,
-    speed: Speed,
+    specialist: Specialist | Writer,
+    predicted: Predicted,
     record: dict[str, Any],
     monthly_requests: int | None,
     machine: Figure,
     today: date,
 ) -> Cost:
     """`machine`: US dollars per hour. Prices of `today`; an unknown price is a Figure of None."""
-    assert machine.value is not None and speed.throughput.value is not None
-    hourly, rate = machine.value, speed.throughput.value
-    tokens, counted = _tokens(reference, examples, specialist, today)
+    throughput = predicted.speed.throughput.value
+    assert machine.value is not None and throughput is not None
+    hourly, rate = machine.value, throughput
+    tokens, counted = _tokens(reference, examples, specialist, predicted.tokens, today)
     cheap = cheapest(today)
     cheap_usd = cheap.request(*tokens)
     figure = _reference_cost(reference, tokens, counted, today) if reference else None
@@ -82,19 +85,26 @@ def energy(meter: Meter, rows: int, record: dict[str, Any]) -> Energy:
 
 
 def _tokens(
-    reference: Reference | None, examples: Sequence[Example], specialist: Specialist, today: date
+    reference: Reference | None,
+    examples: Sequence[Example],
+    specialist: Specialist | Writer,
+    own: tuple[float, float] | None,
+    today: date,
 ) -> tuple[tuple[float, float], str]:
     """((prompt, completion) tokens of one request to a model API, how they were obtained)."""
+    written = ANSWER_TOKENS if own is None else own[1]
     if reference and reference.prompt_tokens is not None:
-        answer = ANSWER_TOKENS if reference.completion_tokens is None else reference.completion_tokens
+        answer = written if reference.completion_tokens is None else reference.completion_tokens
         return (reference.prompt_tokens, answer), "tokens as recorded for the reference"
     if reference and reference.usd_per_query and reference.price:
         price = token_price(reference.price["model"], reference.price.get("provider"), today)
         if price is not None:
-            prompt = (reference.usd_per_query - ANSWER_TOKENS * price.output / 1e6) / price.input * 1e6
+            prompt = (reference.usd_per_query - written * price.output / 1e6) / price.input * 1e6
             if prompt > 0:
                 how = f"about {prompt:,.0f} prompt tokens, as the reference's published cost implies"
-                return (prompt, ANSWER_TOKENS), how
+                return (prompt, written), how
+    if own is not None:
+        return own, f"about {own[0]:,.0f} prompt and {own[1]:,.0f} answer tokens, as counted for this specialist"
     labels = sum(len(label) / 4 + 1 for label in specialist.labels)
     prompt = estimated_tokens(render(example.input) for example in examples) + labels
     return (prompt, ANSWER_TOKENS), f"about {prompt:,.0f} prompt tokens, estimated for a prompt that lists the labels"

@@ -112,10 +112,10 @@ def field_table(
         for side in (ours, theirs)
         if side is not None
     ]
-    named = dict.fromkeys(
-        path for truth in truths for path in (values_of(truth.gold) if truth.accepted is None else truth.accepted)
-    )
-    rows = [[_by_name(counts, named) for counts in side] for side in sides]
+    paths = (values_of(truth.gold) if truth.accepted is None else truth.accepted for truth in truths)
+    named = sorted({path for each in paths for path in each})  # whatever order the fields stood in
+    known_names = frozenset(named)
+    rows = [[_by_name(counts, known_names) for counts in side] for side in sides]
     names = [*named, *([OTHER] if any(OTHER in counts for side in rows for counts in side) else [])]
     most = {name: Count(0, 0, 0) for name in names}
     for side in rows:
@@ -183,7 +183,7 @@ def _accepted(have: Counter[str], values: Sequence[Any]) -> Count:
     return Count(int(bool(choices)), int(right), int(not right))
 
 
-def _by_name(counts: dict[str, Count], named: Mapping[str, Any]) -> dict[str, Count]:
+def _by_name(counts: dict[str, Count], named: frozenset[str]) -> dict[str, Count]:
     found: dict[str, Count] = {}
     for path, count in counts.items():
         name = path if path in named else OTHER

@@ -53,7 +53,13 @@ def per_class(
     if theirs is None:
         return results
     scored = np.ones(len(gold), bool) if unscored is None else ~unscored
-    pairs = [_discordant(gold, ours, theirs, label, known, scored) for label in range(labels)]
+    return compared(results, [_discordant(gold, ours, theirs, label, known, scored) for label in range(labels)], alpha)
+
+
+def compared(results: list[ClassResult], pairs: list[tuple[int, int]], alpha: float) -> list[ClassResult]:
+    """The results with their (ours only, theirs only) counts tested, all labels together at `alpha`."""
+    if not results:
+        return results
     p_values = [float(mcnemar([[0, a], [b, 0]], exact=True).pvalue) if a + b else 1.0 for a, b in pairs]
     adjusted = multipletests(p_values, method="holm")[1]
     return [

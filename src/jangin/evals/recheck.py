@@ -15,13 +15,14 @@ from jangin.evals import provenance, render, wording
 from jangin.evals.arithmetic import Answer
 from jangin.evals.certificate import VALID_DAYS, Certificate
 from jangin.evals.register import Look
-from jangin.models.base import Floats, Output
-from jangin.models.specialist import Specialist
+from jangin.evals.predicting import Given
+from jangin.evals.written import RUN
 from jangin.task import Task
 from jangin.types import Example
 
 PAGES = ("certificate.md", "certificate.html")
 SAME_SCORE = 1e-4  # another machine's arithmetic moves a probability by less
+SAME_TEXT = 1e-2  # and that of a whole text by less: a decoder's last bits depend on what it writes beside it
 _MALFORMED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, AssertionError)
 
 
@@ -81,28 +82,46 @@ def pages_differ(folder: Path, certificate: Certificate, answers: Sequence[Answe
 
 def rows_differ(recorded: Sequence[Answer], opened: Sequence[Example]) -> list[str]:
     """Truth and sampling unit of every answer against the opened test; both in one order."""
-    golds = [row.id for row, example in zip(recorded, opened) if row.gold != example.output]
+    golds = [row.id for row, each in zip(recorded, opened) if (row.gold, row.accepted) != (each.output, each.gold)]
     units = [row.id for row, example in zip(recorded, opened) if row.unit != example.unit]
     return _counted("gold", golds, recorded) + _counted("unit", units, recorded)
 
 
-def predictions_differ(
-    recorded: Sequence[Answer], specialist: Specialist, probabilities: Floats, given: Sequence[Output]
-) -> list[str]:
+def predictions_differ(recorded: Sequence[Answer], labels: Sequence[str], given: Given) -> list[str]:
     """Every answer, and the probabilities recorded with it."""
-    answers = [row.id for row, now in zip(recorded, given) if row.answer != now]
-    place = {label: number for number, label in enumerate(specialist.labels)}
+    answers = [row.id for row, now in zip(recorded, given.answers) if row.answer != now]
     scores = []
-    for row, now in zip(recorded, probabilities):
-        sure = None if not isinstance(row.answer, str) or row.answer not in place else now[place[row.answer]]
+    for at, row in enumerate(recorded):
+        if given.probabilities is None and row.answer != given.answers[at]:
+            continue  # the confidence of another text
+        sure = given.confidence(at, labels)
         same = (row.confidence is None) == (sure is None)
         if same and sure is not None and row.confidence is not None:
-            same = abs(row.confidence - sure) <= SAME_SCORE
-        if row.scores is not None:
+            same = abs(row.confidence - sure) <= (SAME_SCORE if given.probabilities is not None else SAME_TEXT)
+        if row.scores is not None and given.probabilities is not None:
+            now = given.probabilities[at]
             same &= len(row.scores) == len(now) and bool(np.abs(np.array(row.scores) - now).max() <= SAME_SCORE)
         if not same:
             scores.append(row.id)
     return _counted("answers", answers, recorded) + _counted("probabilities", scores, recorded)
+
+
+def outcomes_differ(recorded: Sequence[Answer], task: Task, opened: Sequence[Example]) -> list[str]:
+    """Where answers are scored by running them: each recorded answer, and the reference's, run again."""
+    from jangin.evals.running import passed
+
+    if task.metric not in RUN:
+        return []
+    differs = []
+    for what, field, answers in (
+        ("right", "right", [row.answer for row in recorded]),
+        ("reference's right", "reference_right", [row.reference for row in recorded]),
+    ):
+        scored = [at for at, row in enumerate(recorded) if getattr(row, field) is not None]
+        again = passed(task, [opened[at] for at in scored], [answers[at] for at in scored])
+        unequal = [recorded[at].id for at, now in zip(scored, again) if getattr(recorded[at], field) is not now]
+        differs += _counted(what, unequal, recorded)
+    return differs
 
 
 def claim_differs(

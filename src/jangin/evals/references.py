@@ -37,7 +37,8 @@ class Row(msgspec.Struct, frozen=True, omit_defaults=True):
 class Reference(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """What the specialist is compared with.
 
-    score, n: published ones; None for recorded answers, whose score is computed. usd_per_query, prompt_tokens,
+    score, n: published ones. Of recorded answers the score is computed; one that their header states serves the climb,
+    which may not open the test. usd_per_query, prompt_tokens,
     completion_tokens: means where they were stated or recorded. price: {provider, model} in genai-prices.
     test_published, cutoff: dates, as much of them as is known. sha256: of the recorded file.
     """
@@ -72,7 +73,7 @@ class Reference(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 class Matched(msgspec.Struct, frozen=True):
     """The reference's answer to one test example; both None: it could not be parsed, or was refused, and is wrong."""
 
-    answer: str | list[str] | None
+    answer: str | list[str] | dict[str, Any] | None
     unscored: str | None = None
 
 
@@ -201,7 +202,8 @@ class _Parser:
     def matched(self, row: Row) -> Matched:
         if row.unscored is not None:
             return Matched(None, row.unscored)
-        return Matched(self.label(row.output) if self.kind == "classify" else self.tags(row.output))
+        read = {"classify": self.label, "tag": self.tags, "extract": self.object, "generate": self.text}
+        return Matched(read[self.kind](row.output))
 
     def label(self, value: Any) -> str | None:
         if isinstance(value, bool):
@@ -224,6 +226,21 @@ class _Parser:
         if not isinstance(value, list):
             return None
         return sorted({label for part in value if (label := self.label(part)) is not None})
+
+    def object(self, value: Any) -> dict[str, Any] | None:
+        """The JSON object, also out of a text that says more before and after it."""
+        for text in (value, value[value.find("{") : value.rfind("}") + 1]) if isinstance(value, str) else ():
+            try:
+                value = msgspec.json.decode(text)
+                break
+            except (msgspec.DecodeError, RecursionError):
+                continue
+        return value if isinstance(value, dict) else None
+
+    def text(self, value: Any) -> str | None:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            value = str(value)
+        return value if isinstance(value, str) else None
 
 
 def _loose(text: str) -> str:
@@ -258,6 +275,7 @@ def _recorded(path: Path, name: str) -> Reference:
         kind="recorded",
         model=model,
         setting=str(about.get("setting") or about.get("prompt") or ""),
+        score=_stated_score(path, about),
         source=str(about.get("source") or path.name),
         date=about.get("date"),
         usd_per_query=mean.get("cost_usd"),
@@ -272,6 +290,15 @@ def _recorded(path: Path, name: str) -> Reference:
         sha256=hash_file(path),
         rows=rows,
     )
+
+
+def _stated_score(path: Path, about: dict[str, Any]) -> float | None:
+    score = about.get("score")
+    if score is None:
+        return None
+    if isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1:
+        raise DataError(f"{path.name}, row 1: 'score' is not a number from 0 to 1", "mend it, or leave it out")
+    return float(score)
 
 
 def _row(path: Path, number: int, fields: dict[str, Any]) -> Row:

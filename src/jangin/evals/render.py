@@ -34,7 +34,7 @@ def sections(c: Certificate) -> list[Section]:
     return [
         Section("The comparison", _comparison(c)),
         Section("Speed, cost and energy", _resources(c)),
-        Section("Are its confidences true?", _calibration(c)),
+        *([Section("Are its confidences true?", _calibration(c))] if c.calibration else []),
         Section("What it was built from", _origins(c)),
         Section("Safeguards", _safeguards(c)),
         Section("Hashes", _hashes(c)),
@@ -50,8 +50,9 @@ def markdown(c: Certificate) -> str:
         parts += ["", f"## {section.title}", "", "| | | how |", "|---|---|---|"]
         parts += [f"| {_md(name)} | {_md(value)} | {_md(how)} |" for name, value, how in section.facts]
     headers, rows = _classes(c)
-    parts += ["", "## Class by class", "", f"| {' | '.join(headers)} |", "|---" * len(headers) + "|"]
-    parts += [f"| {' | '.join(map(_md, row))} |" for row in rows]
+    if rows:
+        parts += ["", f"## {_by(c)}", "", f"| {' | '.join(headers)} |", "|---" * len(headers) + "|"]
+        parts += [f"| {' | '.join(map(_md, row))} |" for row in rows]
     parts += ["", "## Check it yourself", "", "```", CHECK, "```", ""]
     return "\n".join(parts)
 
@@ -134,9 +135,12 @@ def _limits(name: str, r: dict[str, Any], which: str, method: str, sign: str = "
 
 def _resources(c: Certificate) -> list[tuple[str, str, str]]:
     ms = c.speed.latency_ms
+    first = c.speed.ttft_ms
     single = f"measured: {c.speed.requests} single requests in one process, without HTTP"
     facts = [
-        ("latency p50 / p95 / p99", " / ".join(f"{ms[key]:.2f}" for key in ("p50", "p95", "p99")) + " ms", single),
+        ("latency p50 / p95 / p99", _milliseconds(ms), single),
+        *([("time to first text", _milliseconds(first), single)] if first else []),
+        *([_fact("tokens written", c.speed.tok_per_s)] if c.speed.tok_per_s else []),
         _fact("throughput", c.speed.throughput),
         _fact("this machine", c.cost.machine),
         _fact("training, once", c.cost.training),
@@ -159,6 +163,10 @@ def _resources(c: Certificate) -> list[tuple[str, str, str]]:
     return facts
 
 
+def _milliseconds(ms: dict[str, float]) -> str:
+    return " / ".join(f"{ms[key]:.2f}" for key in ("p50", "p95", "p99")) + " ms"
+
+
 def _fact(name: str, figure: Figure) -> tuple[str, str, str]:
     value = small(figure.value) if figure.value is None else f"{small(figure.value)} {figure.unit}"
     return name, value, figure.method + (f" ({figure.date})" if figure.date else "")
@@ -169,9 +177,13 @@ def _calibration(c: Certificate) -> list[tuple[str, str, str]]:
     facts = []
     if found["top_label_error"] is not None:
         facts.append(("calibration error of the answer", number(found["top_label_error"]), root))
+    kind = c.specialist["kind"]
+    of = {"extract": f"over {found['n']:,} fields that it gave", "generate": "of the answer"}.get(
+        kind, "over all labels"
+    )
     return [
         *facts,
-        ("calibration error over all labels", number(found["marginal_error"]), root),
+        (f"calibration error {of}", number(found["marginal_error"]), root),
         ("Brier score", number(found["brier"]), "mean squared error of the probabilities; smaller is better"),
         ("log-loss", number(found["log_loss"]), "smaller is better"),
     ]
@@ -180,7 +192,7 @@ def _calibration(c: Certificate) -> list[tuple[str, str, str]]:
 def _origins(c: Certificate) -> list[tuple[str, str, str]]:
     base, reference = c.lineage["base"], c.lineage["reference"]
     facts = [
-        ("rung", c.specialist["rung"], f"{c.specialist['params']:,} weights, {len(c.specialist['labels']):,} labels"),
+        ("rung", c.specialist["rung"], f"{c.specialist['params']:,} weights{_labels(c)}"),
         ("base", base.get("id") or "none", f"licence: {base.get('license')}"),
     ]
     if reference:
@@ -188,6 +200,10 @@ def _origins(c: Certificate) -> list[tuple[str, str, str]]:
     tools = {**c.lineage["tools"], **c.versions}
     facts.append(("packages", ", ".join(f"{name} {version}" for name, version in tools.items()), ""))
     return facts
+
+
+def _labels(c: Certificate) -> str:
+    return f", {len(c.specialist['labels']):,} labels" if c.specialist["labels"] else ""
 
 
 def _safeguards(c: Certificate) -> list[tuple[str, str, str]]:
@@ -221,7 +237,8 @@ def _hashes(c: Certificate) -> list[tuple[str, str, str]]:
 def _classes(c: Certificate) -> tuple[list[str], list[list[str]]]:
     """Headers and one row a class, the weakest first."""
     paired = any("finding" in each for each in c.per_class)
-    headers = ["class", "examples", "precision", "recall", "F1"]
+    fields = c.specialist["kind"] == "extract"
+    headers = ["field" if fields else "class", "values" if fields else "examples", "precision", "recall", "F1"]
     headers += ["only ours right", "only the reference's right", "finding"] if paired else []
     rows = []
     for each in sorted(c.per_class, key=lambda each: (each["f1"], each["label"])):
@@ -232,16 +249,22 @@ def _classes(c: Certificate) -> tuple[list[str], list[list[str]]]:
     return headers, rows
 
 
+def _by(c: Certificate) -> str:
+    return "Field by field" if c.specialist["kind"] == "extract" else "Class by class"
+
+
 def _per_class(c: Certificate) -> str:
     headers, rows = _classes(c)
-    numeric = [column for column, name in enumerate(headers) if name not in ("class", "finding")]
+    if not rows:
+        return ""
+    numeric = [column for column, name in enumerate(headers) if name not in ("class", "field", "finding")]
     note = "<p class='soft'>Weakest first.</p>"
     if "finding" in headers:
         note = (
-            "<p class='soft'>Weakest first. Findings: exact McNemar tests, corrected for the number of classes (Holm). "
+            "<p class='soft'>Weakest first. Findings: exact McNemar tests, corrected for their number (Holm). "
             "“No difference shown” is not “equal”.</p>"
         )
-    return f"<h3>Class by class</h3>{note}{folded(12, headers, rows, numeric)}"
+    return f"<h3>{_by(c)}</h3>{note}{folded(12, headers, rows, numeric)}"
 
 
 def _confusions(c: Certificate, answers: Sequence[Answer]) -> str:

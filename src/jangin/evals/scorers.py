@@ -2,7 +2,8 @@
 
 Answers come as arrays. `classify`: integers, shape (n,), -1 for no answer (abstained, refused, not parsed), which is
 wrong. `tag`: booleans, shape (n, labels), and `known`, the same shape, False where the true label is unknown: such a
-cell is left out. `auprc` takes scores, shape (n, labels), instead of booleans.
+cell is left out. `auprc` takes scores, shape (n, labels), instead of booleans. Written answers (`evals/written.py`)
+come as one of these two, or as marks: floats in [0, 1], shape (n,), beside a gold of ones.
 """
 
 from __future__ import annotations
@@ -16,7 +17,11 @@ from jangin.errors import InputError, ShapeError
 
 Array = np.ndarray
 
-METRICS = {"classify": ("accuracy", "macro_f1", "micro_f1"), "tag": ("micro_f1", "macro_f1", "auprc")}
+METRICS = {
+    "classify": ("accuracy", "macro_f1", "micro_f1"),
+    "tag": ("micro_f1", "macro_f1", "auprc"),
+    "marks": ("mean",),
+}
 
 
 class Counts(NamedTuple):
@@ -24,15 +29,17 @@ class Counts(NamedTuple):
 
     rows, columns: where the ones stand; width: the number of columns.
     finish: totals of shape (width, b) -> b scores.
+    values: what stands there instead of ones; None: ones.
     """
 
     rows: Array
     columns: Array
     width: int
     finish: Callable[[Array], Array]
+    values: Array | None = None
 
     def score(self) -> float:
-        totals = np.bincount(self.columns, minlength=self.width)
+        totals = np.bincount(self.columns, self.values, minlength=self.width)
         return float(self.finish(totals[:, None])[0])
 
 
@@ -85,11 +92,14 @@ def measure(metric: str, gold: Array, answers: Array, labels: int | None = None,
         2019, arXiv 1911.03347, "averaged F1"); auprc is the average precision over all known cells pooled.
     """
     gold, answers = np.asarray(gold), np.asarray(answers)
-    kind = "tag" if gold.ndim == 2 else "classify"
+    kind = "tag" if gold.ndim == 2 else "marks" if gold.dtype.kind == "f" else "classify"
     if metric not in METRICS[kind]:
         raise InputError(f"metric '{metric}' is not one of {kind}'s: {', '.join(METRICS[kind])}", "mend `metric:`")
     if gold.shape != answers.shape:
         raise ShapeError(f"gold has shape {gold.shape} and the answers have {answers.shape}; they must be equal")
+    if kind == "marks":
+        rows, columns = np.tile(np.arange(len(gold)), 2), np.repeat([0, 1], len(gold))
+        return Counts(rows, columns, 2, _share, np.concatenate([answers, gold]))
     if kind == "classify":
         return _of_labels(metric, gold, answers, labels)
     known = np.ones(gold.shape, bool) if known is None else np.asarray(known, bool)
@@ -125,6 +135,8 @@ def best_and_worst(metric: str, gold: Array, answers: Array, labels: int, unscor
         low, high = answers.min() - 1.0, answers.max() + 1.0
         right[unscored] = np.where(gold[unscored], high, low)
         wrong[unscored] = np.where(gold[unscored], low, high)
+    elif metric == "mean":
+        right[unscored], wrong[unscored] = 1.0, 0.0
     elif gold.ndim == 2:
         right[unscored], wrong[unscored] = gold[unscored], ~gold[unscored].astype(bool)
     else:

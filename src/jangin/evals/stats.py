@@ -150,7 +150,7 @@ def on_units(measure: Measure, units: Array) -> Statistic:
     """The measure as a function of weights on units. `units`: unit of each example, integers from 0."""
     groups = int(units.max(initial=-1)) + 1
     if isinstance(measure, Counts):
-        ones = np.ones(len(measure.rows))
+        ones = np.ones(len(measure.rows)) if measure.values is None else measure.values
         # Duplicates are added up: entry (k, g) is how often column k occurs in unit g. Sums of integers are exact.
         totals = csr_array((ones, (measure.columns, units[measure.rows])), shape=(measure.width, groups))
         return lambda weights: measure.finish(totals @ weights)

@@ -14,6 +14,12 @@ METRIC_NAMES = {
     "micro_f1": "micro-F1",
     "flagged_f1": "F1 of 'flagged'",
     "auprc": "average precision",
+    "field_f1": "micro-F1 over fields",
+    "exact_match": "exact match",
+    "chrf": "mean chrF",
+    "rouge_l": "mean ROUGE-L",
+    "execution": "execution accuracy",
+    "pass_at_1": "pass@1",
 }
 _REFERENCE = {
     "superior": "is superior to {ref}",

@@ -63,7 +63,9 @@ class Delivery:
 
     async def _stream(self, writing: Writing, send: Send, request_id: str) -> None:
         """The head goes out with the first text, so that what fails before it still has a status of its own."""
-        events = _Events(send, [EVENTS, UNCACHED, *replies.headers(self._entry), (b"x-request-id", request_id.encode())])
+        events = _Events(
+            send, [EVENTS, UNCACHED, *replies.headers(self._entry), (b"x-request-id", request_id.encode())]
+        )
         try:
             async for part in writing:
                 await events.send((b"" if events.begun else self._shape.first()) + self._shape.piece(part))

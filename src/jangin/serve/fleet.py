@@ -130,7 +130,9 @@ class Fleet:
         engine = entry.engine
         wait_s = engine.writing * engine.share_s
         if engine.writing and (engine.writing >= self.max_waiting or wait_s > MAX_WRITE_WAIT_S):
-            message = f"{engine.writing:,} answers are being written or wait; this server holds at most {self.max_waiting:,}"
+            message = (
+                f"{engine.writing:,} answers are being written or wait; this server holds at most {self.max_waiting:,}"
+            )
             if engine.writing < self.max_waiting:
                 message = f"{engine.writing:,} answers wait already, more than {MAX_WRITE_WAIT_S:.0f} seconds of work"
             raise Overloaded(message, max(1, math.ceil(wait_s / 2)))

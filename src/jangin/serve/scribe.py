@@ -31,7 +31,9 @@ class Scribes:
         """Begins when it is its turn; exactly one Finished or Failed follows."""
         with self._lock:
             self._jobs[order.id] = self._turns.submit(
-                writer.place, lambda job: self._write(order, writer, job), lambda job: self._end(order.id, _dropped(order))
+                writer.place,
+                lambda job: self._write(order, writer, job),
+                lambda job: self._end(order.id, _dropped(order)),
             )
 
     def cancel(self, id: int) -> None:

@@ -45,9 +45,7 @@ class Turns:
         self._change = threading.Condition()
         self._threads: list[threading.Thread] = []
 
-    def submit(
-        self, key: Hashable, work: Callable[[Job], None], dropped: Callable[[Job], None] | None = None
-    ) -> Job:
+    def submit(self, key: Hashable, work: Callable[[Job], None], dropped: Callable[[Job], None] | None = None) -> Job:
         """`work` is called with the job when its turn has come; `dropped` instead if it was cancelled before that."""
         job = Job(key, work, dropped)
         with self._change:

@@ -15,10 +15,10 @@ from jangin.errors import BaseModelError, InputError, JanginError, MissingExtraE
 from jangin.evals.chance import ENOUGH
 from jangin.files import hash_json
 from jangin.meter import Meter
-from jangin.task import Task, load_task
+from jangin.task import WRITTEN, Task, load_task
 from jangin.train.judge import Judged, claim_of
 from jangin.train.workshop import Shop, Workshop
-from jangin.types import WRITTEN, RungRecord
+from jangin.types import RungRecord
 
 DEFAULT_BUDGET_S = 30 * 60.0
 Say = Callable[[str], None]

@@ -239,9 +239,7 @@ def _mean_tokens(examples: Sequence[Example]) -> float:
     return chars / max(1, len(sample)) / CHARS_PER_TOKEN
 
 
-def _sequences(
-    shop: WritingShop, examples: Sequence[Example], engine: Decoder, end: int
-) -> tuple[lora.Sequences, int]:
+def _sequences(shop: WritingShop, examples: Sequence[Example], engine: Decoder, end: int) -> tuple[lora.Sequences, int]:
     """(prompts and answers as tokens, rows left out because they are longer than LONGEST)."""
     prompts, answers, too_long = [], [], 0
     for example in examples:

@@ -1,0 +1,41 @@
+"""Many answers of one specialist that writes, and a specialist of whichever kind a folder holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jangin import bundle
+from jangin.errors import RequestError
+from jangin.models.specialist import Readers, Specialist
+from jangin.models.writer import Writer, Written
+from jangin.types import Input
+
+
+def open_specialist(folder: Path | str, readers: Readers) -> Specialist | Writer:
+    """Either kind of specialist, ready to answer. Raises: BundleError, BaseModelError, MissingExtraError."""
+    writes = bundle.read_manifest(Path(folder)).kind in ("extract", "generate")
+    return (Writer if writes else Specialist)(Path(folder), readers)
+
+
+def write_all(writer: Writer, inputs: Sequence[Input]) -> list[Written | RequestError]:
+    """One answer per input, in order; where a prompt is longer than the context, the refusal, for that row alone.
+
+    Raises: RequestError for what would befall every row, EngineError.
+    """
+    try:
+        return list(writer.write(inputs, confidence=True))
+    except RequestError as error:
+        if error.code != "context_length_exceeded":
+            raise
+        if len(inputs) == 1:
+            return [error]
+    return [answer for one in inputs for answer in write_all(writer, [one])]
+
+
+def answer_of(written: Written | RequestError, kind: str) -> Any:
+    """What is scored: the object, None where it was cut or refused; or the text as it came, indentation and all."""
+    if isinstance(written, RequestError):
+        return None
+    return written.output if kind == "extract" else written.text
