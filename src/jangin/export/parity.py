@@ -52,13 +52,15 @@ def validation_of(source: Source, task: Task) -> list[Example]:
     return rows if len(rows) <= ROWS else [rows[at * len(rows) // ROWS] for at in range(ROWS)]
 
 
-def compare(source: Source, merged: Path, task: Task, progress: Progress | None = None) -> dict[str, Any]:
-    """Answers and scores of both; what `export` writes down as its parity.
+def compare(
+    source: Source, merged: Path, task: Task, examples: list[Example], progress: Progress | None = None
+) -> dict[str, Any]:
+    """Answers and scores of both on `validation_of` the task; what `export` writes down as its parity.
 
     Raises: BundleError when the score falls by more than the bar's margin (0.02 without a bar); EngineError.
     """
-    examples = validation_of(source, task)
-    before, after = (_answers(source, examples, readers, progress) for readers in (Readers(), Merged(merged)))
+    before = _answers(source, examples, Readers(), _named("the bundle answers validation", progress))
+    after = _answers(source, examples, Merged(merged), _named("the merged file answers validation", progress))
     scores = [_score(source, task, examples, given) for given in (before, after)]
     margin = (task.bar or Bar()).margin
     same = sum(one == other for one, other in zip(before.answers, after.answers)) / max(1, len(examples))
@@ -87,6 +89,10 @@ def _answers(source: Source, examples: list[Example], readers: Readers, progress
 
     with closing(open_specialist(source.folder, readers)) as model:
         return predictions(model, [example.input for example in examples], progress)
+
+
+def _named(stage: str, progress: Progress | None) -> Progress | None:
+    return None if progress is None else lambda _, done, total: progress(stage, done, total)
 
 
 def _score(source: Source, task: Task, examples: list[Example], given: Given) -> float:

@@ -142,7 +142,7 @@ def _merge(
     source: Source, path: Path, quantise: str, task: Path | str | None, progress: Progress | None
 ) -> dict[str, Any]:
     from jangin.evals.record import task_of
-    from jangin.export.parity import compare
+    from jangin.export.parity import compare, validation_of
 
     named = source.record.get("task_path") if task is None else task
     if not named:
@@ -150,8 +150,9 @@ def _merge(
             "the record names no task, and a merged file is judged on a task's validation inputs", "add --task TASK"
         )
     judged_by = task_of(source.folder, named)
+    examples = validation_of(source, judged_by)
     tensors = merged_gguf.merge(source.weights, source.adapter, path, quantise, card.mark(source))
-    return {**compare(source, path, judged_by, progress), "quantised": quantise, "tensors": tensors}
+    return {**compare(source, path, judged_by, examples, progress), "quantised": quantise, "tensors": tensors}
 
 
 def _file_name(source: Source) -> str:
@@ -182,7 +183,7 @@ def _refuse_folder(out: Path) -> None:
 
 def _in_place(out: Path, build: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
     """Builds beside `out` and renames. Raises: what `build` raises, with nothing left behind; StorageError."""
-    building = out.with_name(f".{out.name}.{os.getpid()}.building")
+    building = out.with_name(f".{out.name}.building")  # one name: what a killed run left goes away here
     shutil.rmtree(building, ignore_errors=True)
     try:
         building.mkdir(parents=True)
