@@ -135,6 +135,8 @@ def _evidence(source: Source, parity: dict[str, Any]) -> str:
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {number}" for name, number in value.items())
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 

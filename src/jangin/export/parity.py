@@ -65,7 +65,7 @@ def compare(
     margin = (task.bar or Bar()).margin
     same = sum(one == other for one, other in zip(before.answers, after.answers)) / max(1, len(examples))
     found = {
-        "method": "the merged file and the bundle's adapter answered the same validation inputs",
+        "method": "merged file and adapter answered the same validation inputs, in the bundle's own prompt and head",
         "n": len(examples),
         "metric": task.metric,
         "same_answers": same,
