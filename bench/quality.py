@@ -2,7 +2,9 @@
 
     python bench/quality.py DATA [--only banking77,...] [--work DIR]
 
-DATA is a folder with one sub-folder a data set (`train.jsonl.gz`, `test.jsonl.gz`, ...: rows of `input` and `output`).
+DATA is a folder with one sub-folder a data set (`train.jsonl.gz`, `test.jsonl.gz`, ...: rows of `input` and `output`);
+recorded answers are looked for in `recorded` beside it. Tasks whose answers are written need the extras `train` and
+`decoder`.
 Each certificate is a registered look at its sealed test; a repeated claim replays the stored verdict.
 """
 
@@ -17,6 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import written_tasks
 import yaml
 
 RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results"
@@ -86,6 +89,7 @@ def beep(data: Path, folder: Path) -> dict[str, Any]:
     return {"kind": "classify", "data": named, "metric": "macro_f1"}
 
 
+SMALLEST = ["--rungs", "smollm2-135m-lora"]  # what two cores train within the hour; larger rungs on demand
 CLAIMS: dict[str, tuple[Callable[[Path, Path], dict[str, Any]], list[str]]] = {
     "banking77-gpt4": (lambda d, f: banking(d, f, {"reference": RAG20}), []),
     "banking77-at-least": (lambda d, f: banking(d, f, {"reference": RAG20, "at_least": 0.92}), []),
@@ -98,6 +102,10 @@ CLAIMS: dict[str, tuple[Callable[[Path, Path], dict[str, Any]], list[str]]] = {
     "ko_nsmc_raw": (plain("ko_nsmc_raw", "accuracy", "train", "validation", "test"), []),
     "beep_korean_hate": (beep, []),
     "sentfin": (sentfin, []),
+    "oa_mine": (lambda d, f: written_tasks.oa_mine(d.parent / "recorded", f), SMALLEST),
+    "wikisql": (written_tasks.wikisql, SMALLEST),
+    "snips_nlu": (written_tasks.snips, SMALLEST),
+    "ko_sae4k_argument": (written_tasks.sae4k, ["--rungs", "gemma-3-270m-lora", "--budget", "2h"]),
 }
 
 

@@ -67,7 +67,7 @@ def oa_mine(recorded: Path, folder: Path) -> Row:
     }
 
 
-def wikisql(data: Path, folder: Path, rows: int = 4_000) -> Row:
+def wikisql(data: Path, folder: Path, rows: int = 2_000) -> Row:
     """One-table questions to SQL, scored by running it."""
     source = data / "wikisql_tabfact_exec"
 

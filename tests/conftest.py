@@ -42,9 +42,10 @@ def tiny_base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BaseModel:
 
 @pytest.fixture
 def tiny_decoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BaseModel:
-    """A random base that writes, in the catalogue for one test."""
+    """A random base that writes, in the catalogue for one test; one thread, which two layers and a busy machine suit."""
     pytest.importorskip("xllamacpp", reason="the extra 'decoder' is not installed")
     pytest.importorskip("gguf", reason="the package gguf is not installed")
+    monkeypatch.setattr("jangin.models.decoder.available_cores", lambda: 1)
     base = written_tasks.decoder_base(tmp_path / "tiny-llama")
     monkeypatch.setitem(catalogue._bases(), base.id, base)
     return base

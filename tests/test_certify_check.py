@@ -235,7 +235,7 @@ def test_a_second_claim_pays_for_the_first(desk):
 def test_kill_9_after_registering_leaves_the_look_spent_but_the_claim_repeatable(desk):
     script = (
         "import os, signal, sys; from jangin.evals import certify as verb; "
-        "verb._answers = lambda *rest: os.kill(os.getpid(), signal.SIGKILL); verb.certify(sys.argv[1])"
+        "verb.answering.answers = lambda *rest: os.kill(os.getpid(), signal.SIGKILL); verb.certify(sys.argv[1])"
     )
     killed = subprocess.run([sys.executable, "-c", script, str(desk)], check=False)
     assert killed.returncode == -signal.SIGKILL

@@ -51,11 +51,9 @@ def test_a_specialist_that_extracts_is_certified_against_recorded_answers_end_to
     assert found.calibration["n"] >= 30 and found.calibration["top_label_error"] is None
     assert found.speed.requests == 30 and found.speed.ttft_ms["p50"] > 0 and found.speed.tok_per_s.value > 0
     rows = files.read_answers(made)
-    assert rows[0].accepted == {
-        "brand": [tasks.goods(1, 2)[0]["output"]["brand"]] * 1 + [rows[0].gold["brand"].upper()],
-        "size": ["n/a"],
-    }
-    assert isinstance(rows[1].answer, dict) and 0 < rows[1].confidence <= 1
+    brand = rows[0].gold["brand"]
+    assert rows[0].accepted == {"brand": [brand, brand.upper()], "size": ["n/a"]}
+    assert any(isinstance(row.answer, dict) for row in rows) and all(0 < row.confidence <= 1 for row in rows)
     page = (made / "certificate.html").read_text("utf-8")
     assert "Field by field" in page and "Commonest mistakes" not in page
     assert "micro-F1 over fields" in found.sentence

@@ -220,3 +220,16 @@ def test_a_process_that_hosts_it_prints_nothing_and_ends_when_it_is_killed(folde
     out, err = host.communicate(timeout=60)  # closes its input: it leaves by itself, engine and all
     assert (out, err, host.returncode) == (b"", b"", 0)
     assert time.monotonic() - started < 60
+
+
+def test_a_decoder_that_was_never_asked_ends_at_once(folder: Path) -> None:
+    script = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from jangin.models.decoder import Decoder\n"
+        "for _ in range(20):\n"
+        "    Decoder(Path(sys.argv[1]), context=256, threads=1).close()\n"
+        "print('ended')\n"
+    )
+    command = [sys.executable, "-c", script, str(folder / "base.gguf")]
+    assert subprocess.run(command, capture_output=True, text=True, timeout=120).stdout == "ended\n"

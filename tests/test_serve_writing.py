@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 from openai import BadRequestError, OpenAI
 
+import tiny_gguf as tiny
 from jangin.serve.run import start
-from writers import BASE, CONTEXT, MAX_TOKENS, SCHEMA, base, writer
+from writers import BASE, CONTEXT, MAX_TOKENS, SCHEMA, base, labeller, writer
 
 pytest.importorskip("xllamacpp", reason="the extra 'decoder' is not installed")
 pytest.importorskip("gguf", reason="the package gguf is not installed")
@@ -28,7 +29,8 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         writer(home / "one", sha256, "one", seed=1),
         writer(home / "two", sha256, "two", seed=2),
         writer(home / "bare", sha256, "bare"),
-        writer(home / "short", sha256, "short", seed=4, max_tokens=12),
+        writer(home / "short", sha256, "short", seed=4, max_tokens=12, context=256),
+        labeller(home / "letter", sha256),
         writer(home / "fields", sha256, "fields", seed=3, schema=SCHEMA, max_tokens=600),
     ]
     with pytest.MonkeyPatch.context() as patch:
@@ -164,6 +166,7 @@ def test_an_extraction_takes_its_own_schema_and_no_other(client: OpenAI, url: st
         ({"presence_penalty": 1}, "presence_penalty"),
         ({"response_format": {"type": "xml"}}, "response_format"),
         ({"response_format": {"type": "json_schema"}}, "response_format"),
+        ({"response_format": formatted({"enum": ["x" * 100_000]})}, "response_format"),
         ({"temperature": 3}, "temperature"),
     ],
 )
@@ -188,6 +191,8 @@ def test_a_prompt_longer_than_the_context_is_refused_before_a_stream_begins(url:
         found = refusal(url, {"model": "one", "stream": stream, **asked("word " * 1_000)})
         assert found["code"] == "context_length_exceeded" and found["param"] == "messages"
         assert f"context holds {CONTEXT}" in found["message"]
+    found = refusal(url, {"model": "short", **asked("word " * 60)})  # its own context, not the largest beside it
+    assert "context holds 256" in found["message"]
     found = refusal(url, {"model": "one", "prompt": "word " * 1_000}, "completions")
     assert found["code"] == "context_length_exceeded" and found["param"] == "prompt"
 
@@ -210,8 +215,21 @@ def test_the_list_of_models_shows_kind_base_and_schema(url: str) -> None:
         "two": "generate",
         "bare": "generate",
         "short": "generate",
+        "letter": "classify",
         "fields": "extract",
     }
     assert found["fields"]["schema"] == SCHEMA and found["one"]["schema"] is None
+    assert "schema" not in found["letter"] and found["letter"]["labels"] == ["A", "B", "C"]
     assert found["one"]["base"] == BASE and found["one"]["max_tokens"] == MAX_TOKENS
     assert len(httpx.get(f"{url}/healthz").json()["engines"]) == 1  # one process for the one base
+
+
+def test_labels_read_off_a_decoder_are_served_beside_what_it_writes(client: OpenAI, url: str) -> None:
+    stream = client.chat.completions.create(model="two", stream=True, response_format=formatted(LETTERS), **asked())
+    answer = httpx.post(f"{url}/v1/classify", json={"model": "letter", "input": ["x", "y"]}, timeout=60).json()
+    logits = [tiny.next_logits(tiny.merged(tiny.weights(), tiny.adapter(5)), [1, *tiny.ids(f"{x}\n")]) for x in "xy"]
+    for row, found in zip(logits, answer["data"], strict=True):
+        scores = np.exp(row[tiny.ids("ABC")] - row[tiny.ids("ABC")].max())
+        expected = dict(zip("ABC", scores / scores.sum()))
+        assert found["probabilities"] == pytest.approx(expected, abs=0.01)
+    assert "".join(each.choices[0].delta.content or "" for each in stream) == letters(client, "two")

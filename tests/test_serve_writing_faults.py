@@ -16,18 +16,19 @@ import psutil
 import pytest
 
 from jangin.models.decoder import PARALLEL
+from jangin.serve.client import SLOWEST_PREFILL_TOK_S
 from jangin.serve.fleet import Fleet
 from jangin.serve.following import Gone
 from jangin.serve.frames import Write
 from jangin.serve.run import start
 from serving import drive, eventually
 from test_serve_process import wait_until
-from writers import base, writer
+from writers import CONTEXT, base, writer
 
 pytest.importorskip("xllamacpp", reason="the extra 'decoder' is not installed")
 pytest.importorskip("gguf", reason="the package gguf is not installed")
 
-LONG = {"type": "string", "pattern": "^[a-z]*$", "minLength": 2_900}  # as good as endless
+LONG = {"type": "string", "pattern": "^[a-z]{3900}$"}  # only the bundle's limit of tokens ends it
 SHORT = {"type": "string", "pattern": "^[a-z]{30}$"}
 
 
@@ -100,7 +101,7 @@ def test_the_engine_stops_writing_for_a_client_that_went_away_and_for_no_other(s
     assert '"finish_reason":"length"' not in "".join(gone.events)
     with pytest.raises(httpx.ReadTimeout):  # not streamed, and not waited for
         httpx.post(f"{url}/v1/chat/completions", json=body("one"), timeout=httpx.Timeout(30, read=0.3))
-    wait_until(lambda: writing(url) == 1)
+    wait_until(lambda: writing(url) <= 1)
     kept.close.set()
     kept.thread.join(30)
     wait_until(lambda: writing(url) == 0)
@@ -116,8 +117,7 @@ def test_an_answer_cancelled_while_it_waits_is_never_begun(folders: list[Path]) 
         with fleet.write(entry, order(fleet, "one")) as waiting:
             await asyncio.sleep(0)
         with pytest.raises(Gone):
-            async for _ in waiting:
-                raise AssertionError
+            await anext(aiter(waiting))
         await eventually(lambda: waiting.finished is not None)
         assert waiting.finished is not None
         assert (waiting.finished.finish, waiting.finished.completion_tokens) == ("cancelled", 0)
@@ -213,36 +213,25 @@ def test_specialists_come_and_go_while_another_writes(served: tuple[int, str], f
     assert admin("unload", model="two")["status"] == "unloaded"
     wait_until(lambda: len(stream.events) > before)
     assert stream.thread.is_alive()
-    answer = httpx.post(f"{url}/v1/chat/completions", json=body("three", SHORT), timeout=60)
-    assert answer.status_code == 200
     again = httpx.post(f"{url}/v1/chat/completions", json=body("one", SHORT), timeout=60).json()
     assert again["choices"][0]["message"] == wanted["choices"][0]["message"]
     assert [each["id"] for each in httpx.get(f"{url}/v1/models").json()["data"]] == ["one", "three"]
     stream.close.set()
     stream.thread.join(30)
+    answer = httpx.post(f"{url}/v1/chat/completions", json=body("three", SHORT), timeout=60)
+    assert answer.status_code == 200
 
 
-def test_an_engine_that_hangs_while_it_writes_is_ended_after_the_time_that_a_long_prompt_takes(
-    folders: list[Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("jangin.serve.client.SLOWEST_PREFILL_TOK_S", 4096 / 1.0)
-
+def test_an_engine_that_may_read_a_long_prompt_has_time_to_do_so(folders: list[Path]) -> None:
     async def work(client: httpx.AsyncClient, fleet: Fleet) -> None:
         engine = fleet.entries["one"].engine
-        assert engine.process is not None
-        with fleet.write(fleet.entries["one"], order(fleet, "one")) as stream:
-            parts = aiter(stream)
-            assert await anext(parts)
-            os.kill(engine.process.pid, signal.SIGSTOP)
-            await asyncio.sleep(0.8)
-            assert engine.up  # the engine's own time-out alone is over
-            with pytest.raises(Exception, match="the engine died while it worked on this request"):
-                async for _ in parts:
-                    pass
-        await eventually(lambda: engine.up)
-        assert engine.restarts == 1
+        assert engine.patience_s == 30
+        with fleet.write(fleet.entries["one"], order(fleet, "one")):
+            assert engine.patience_s == 30 + CONTEXT / SLOWEST_PREFILL_TOK_S
+        await eventually(lambda: engine.writing == 0)
+        assert engine.patience_s == 30
 
-    drive(folders[:1], work, engine_timeout_s=0.5)
+    drive(folders[:1], work)
 
 
 def test_a_server_that_is_told_to_stop_ends_and_leaves_no_engine(folders: list[Path]) -> None:

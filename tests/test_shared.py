@@ -93,3 +93,20 @@ def test_an_adapter_that_does_not_fit_is_refused_and_the_others_go_on(
         shared.hold(wide)
     np.testing.assert_allclose(ask(one), expected(1), atol=0.02)
     one.release()
+
+
+def test_the_engine_holds_the_longest_context_of_those_that_stand_on_it(shared: SharedDecoder, folder: Path) -> None:
+    def context() -> int:
+        with shared.engine() as engine:
+            return engine.context
+
+    short = shared.hold(folder / "1.gguf", 256)
+    long = shared.hold(None, 512)
+    assert context() == 512
+    other = shared.hold(folder / "2.gguf", 300)
+    assert context() == 512
+    long.release()
+    other.release()
+    assert context() == 256
+    np.testing.assert_allclose(ask(short), expected(1), atol=0.02)
+    short.release()

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 
 import tiny_gguf as tiny
 from jangin import bundle
 from jangin.bases.store import Store
 from jangin.files import hash_file, write_atomic
+from jangin.models import linear
 from jangin.models.base import Rule
 from jangin.prompt import PromptTemplate
 from jangin.types import BaseFile, BaseModel
@@ -76,6 +78,38 @@ def writer(
             PromptTemplate(before="<|turn|>", after="\n"),
             adapter=bundle.ADAPTER if seed is not None else None,
             writing=bundle.WritingSpec(max_tokens, context, schema),
+        ),
+    )
+    write_atomic(folder / bundle.MANIFEST, msgspec.json.encode(manifest))
+    return folder
+
+
+def labeller(folder: Path, sha256: str, name: str = "letter", seed: int = 5) -> Path:
+    """A specialist of kind `classify` whose labels A, B and C are read off the next token."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tiny.write_adapter(folder / bundle.ADAPTER, tiny.adapter(seed))
+    nothing = np.zeros((0, 3), np.int8), np.zeros(0, np.float32)
+    linear.save(
+        folder / bundle.HEAD, linear.LinearHead([], *nothing, np.eye(3, dtype=np.float32), np.zeros(3, np.float32))
+    )
+    manifest = bundle.Manifest(
+        name=name,
+        kind="classify",
+        labels=["A", "B", "C"],
+        rung="lora",
+        params=50_000,
+        rule=Rule(),
+        encoder=None,
+        calibration={},
+        task={"name": name},
+        lineage={"seed": 0},
+        files={name: hash_file(folder / name) for name in (bundle.ADAPTER, bundle.HEAD)},
+        decoder=bundle.DecoderSpec(
+            BASE,
+            sha256,
+            PromptTemplate(before="<|turn|>", after="\n"),
+            label_tokens=tiny.ids("ABC"),
+            adapter=bundle.ADAPTER,
         ),
     )
     write_atomic(folder / bundle.MANIFEST, msgspec.json.encode(manifest))

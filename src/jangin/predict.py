@@ -21,6 +21,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from jangin.bundle import read_manifest
 from jangin.data.read import Fault, Row, read_rows
 from jangin.errors import DataError, InputError, RequestError
 from jangin.files import storage_error, write_atomic
@@ -29,6 +30,7 @@ from jangin.models.specialist import Readers, Specialist
 from jangin.models.writer import Writer
 from jangin.models.written import answer_of, open_specialist, write_all
 from jangin.prompt import render
+from jangin.task import WRITTEN
 from jangin.types import Input
 
 BATCH_ROWS, WRITTEN_ROWS = 256, 16
@@ -98,9 +100,10 @@ def predict(
     """
     if out is not None:
         _refuse_output(out, data)
+    kind = read_manifest(folder).kind
+    if probabilities and kind in WRITTEN:
+        raise InputError(f"a specialist of kind {kind} has no probabilities of labels", "leave --probabilities out")
     with closing(open_specialist(folder, Readers(bulk=True))) as specialist:
-        if probabilities and isinstance(specialist, Writer):
-            raise InputError(f"a specialist of kind {specialist.kind} has no probabilities of labels", "leave it out")
         return _predict(specialist, data, out, (field,) if field else _NAMES, probabilities, quiet)
 
 

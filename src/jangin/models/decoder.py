@@ -8,6 +8,7 @@ and an exception in a stream's callback vanishes. Adapters are fixed when it sta
 
 from __future__ import annotations
 
+import contextlib
 import math
 import secrets
 import threading
@@ -23,7 +24,15 @@ import msgspec
 import numpy as np
 
 from jangin.bases.machine import available_cores
-from jangin.errors import BaseModelError, BundleError, EngineError, InputError, MissingExtraError, RequestError
+from jangin.errors import (
+    BaseModelError,
+    BundleError,
+    EngineError,
+    InputError,
+    JanginError,
+    MissingExtraError,
+    RequestError,
+)
 from jangin.models.base import Floats
 
 Prompt = str | list[int]
@@ -97,6 +106,7 @@ class Decoder:
         self._lock = threading.Lock()
         self._server = _open(weights, adapters or {}, context, parallel, threads or available_cores(), self._key)
         self._pool = ThreadPoolExecutor(parallel, thread_name_prefix="decoder")
+        self._answered = False
 
     def __enter__(self) -> Decoder:
         return self
@@ -107,12 +117,16 @@ class Decoder:
     def close(self) -> None:
         """Ends the engine and gives its memory back, after the requests that run."""
         self._pool.shutdown(cancel_futures=True)
+        if not self._answered and self._server is not None:
+            # An engine that is told to end before its loop has begun never ends; an answer shows that it has.
+            with contextlib.suppress(JanginError):
+                self._ask({"prompt": [0], "max_tokens": 1})
         self._server = None
 
     def generate(
         self,
         prompts: Sequence[Prompt],
-        max_tokens: int,
+        max_tokens: int | Sequence[int],
         *,
         stop: Sequence[str] = (),
         schema: Mapping[str, Any] | None = None,
@@ -128,6 +142,7 @@ class Decoder:
 
         Args:
             prompts: text, in which the model's control tokens are read as such, or token numbers (see `tokenize`).
+            max_tokens: of each answer; one number for all, or one a prompt.
             schema: the text is a JSON value of this JSON Schema, unless `max_tokens` cut it ("length").
             grammar: GBNF instead of a schema.
             temperature: 0 takes the likeliest token each time; above it, one `seed` gives one answer.
@@ -139,7 +154,6 @@ class Decoder:
         if schema is not None and grammar is not None:
             raise InputError("an answer can follow a schema or a grammar, not both", "give one of them")
         asked: dict[str, Any] = {
-            "max_tokens": max_tokens,
             "stop": list(stop),
             "temperature": temperature,
             "top_p": top_p,
@@ -153,7 +167,11 @@ class Decoder:
             asked["json_schema"] = dict(schema)
         if grammar is not None:
             asked["grammar"] = grammar
-        calls = [(at, {**asked, "prompt": prompt}, on_text, time.perf_counter()) for at, prompt in enumerate(prompts)]
+        most = [max_tokens] * len(prompts) if isinstance(max_tokens, int) else max_tokens
+        calls = [
+            (at, {**asked, "prompt": prompt, "max_tokens": limit}, on_text, time.perf_counter())
+            for at, (prompt, limit) in enumerate(zip(prompts, most, strict=True))
+        ]
         return list(self._pool.map(lambda call: self._stream(*call), calls))
 
     def score_labels(self, prompts: Sequence[Prompt], labels: Sequence[int], *, adapter: str | None = None) -> Floats:
@@ -254,6 +272,7 @@ class Decoder:
 
     def _ask(self, asked: dict[str, Any]) -> dict[str, Any]:
         answer: dict[str, Any] = self._server.handle_completions({**asked, "cache_prompt": self._cache})
+        self._answered = True
         _raise(answer)
         return answer
 
@@ -283,6 +302,7 @@ class Decoder:
             return bool(on_text and on_text(at, choice["text"]))
 
         self._server.handle_completions({**asked, "cache_prompt": self._cache, "stream": True}, take)
+        self._answered = True
         if "failed" in seen:
             raise seen["failed"]
         usage = seen.get("usage") or {"prompt_tokens": None, "completion_tokens": len(texts)}
@@ -298,17 +318,18 @@ class Decoder:
         )
 
 
+def too_long(tokens: int, context: int) -> RequestError:
+    message = f"the prompt is {tokens} tokens; this decoder's context holds {context}"
+    return RequestError(message, param="prompt", code="context_length_exceeded")
+
+
 def _raise(answer: dict[str, Any]) -> None:
     """The engine's refusal as one of ours; its own words may hold the prompt, so they are not repeated."""
     error = answer.get("error")
     if error is None:
         return
     if error.get("type") == "exceed_context_size_error":
-        raise RequestError(
-            f"the prompt is {error['n_prompt_tokens']} tokens; this decoder's context holds {error['n_ctx']}",
-            param="prompt",
-            code="context_length_exceeded",
-        )
+        raise too_long(error["n_prompt_tokens"], error["n_ctx"])
     if "grammar" in error.get("message", ""):
         raise RequestError("the grammar cannot be read; GBNF was expected", param="grammar", code="invalid_grammar")
     if error.get("type") == "invalid_request_error":

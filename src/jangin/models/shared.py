@@ -2,7 +2,8 @@
 
 llama.cpp takes its adapters when it starts. So a specialist that comes or goes means another engine, opened beside the
 one that answers and put in its place; the old one ends after the requests that it still works on. The weights are
-mapped from disk and thus shared; an engine's own memory is its cache and its adapters.
+mapped from disk and thus shared; an engine's own memory is its cache and its adapters. So there is one cache, as large
+as the specialist with the longest context needs.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from jangin.models.decoder import CONTEXT, PARALLEL, Decoder
 class Held:
     """One specialist's place on a shared base: `adapter` is its name there, None for the base as it is."""
 
-    def __init__(self, shared: SharedDecoder, adapter: str | None):
-        self._shared, self.adapter = shared, adapter
+    def __init__(self, shared: SharedDecoder, adapter: str | None, context: int):
+        self._shared, self.adapter, self.context = shared, adapter, context
 
     @property
     def place(self) -> tuple[int, str | None]:
@@ -39,7 +40,8 @@ class Held:
 
 
 class SharedDecoder:
-    """Safe to call from several threads. `context`, `parallel`, `threads`, `prefix_cache`: as `Decoder` says."""
+    """Safe to call from several threads. `parallel`, `threads`, `prefix_cache`: as `Decoder` says; `context` too, of a
+    specialist that does not say how much it needs."""
 
     def __init__(
         self,
@@ -60,15 +62,15 @@ class SharedDecoder:
         self._now: Decoder | None = None
         self._users: dict[int, int] = {}  # id of an engine -> requests that still use it
 
-    def hold(self, adapter: Path | None) -> Held:
+    def hold(self, adapter: Path | None, context: int | None = None) -> Held:
         """A place for one more specialist. Raises: BaseModelError for weights or an adapter that cannot be loaded."""
         with self._changing:
             name = f"adapter-{next(self._names)}" if adapter is not None else None
             adapters = self._adapters | ({name: adapter} if name is not None and adapter is not None else {})
-            if self._now is None or name is not None:
-                self._swap(self._open(adapters))
+            held = Held(self, name, context or self._context)
+            if self._now is None or name is not None or held.context > self._now.context:
+                self._swap(self._open(adapters, [*self._held, held]))
             self._adapters = adapters
-            held = Held(self, name)
             self._held.append(held)
             return held
 
@@ -80,7 +82,7 @@ class SharedDecoder:
                 self._swap(None)
             elif held.adapter is not None:
                 self._adapters = {name: path for name, path in self._adapters.items() if name != held.adapter}
-                self._swap(self._open(self._adapters))
+                self._swap(self._open(self._adapters, self._held))
 
     @contextlib.contextmanager
     def engine(self) -> Iterator[Decoder]:
@@ -99,11 +101,11 @@ class SharedDecoder:
             if ended:
                 engine.close()
 
-    def _open(self, adapters: dict[str, Path]) -> Decoder:
+    def _open(self, adapters: dict[str, Path], held: list[Held]) -> Decoder:
         return Decoder(
             self._weights,
             adapters,
-            context=self._context,
+            context=max(each.context for each in held),
             parallel=self._parallel,
             threads=self._threads,
             prefix_cache=self._cache,

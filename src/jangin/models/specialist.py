@@ -36,7 +36,7 @@ class Readers:
         """`bulk`: as `Encoder` says."""
         self._threads, self._bulk = threads, bulk
         self._open: dict[str, Encoder] = {}
-        self._decoders: dict[tuple[str, int], SharedDecoder] = {}
+        self._decoders: dict[tuple[str, bool], SharedDecoder] = {}
 
     def get(self, files: EncoderFiles) -> Encoder:
         if files.sha256 not in self._open:
@@ -50,11 +50,12 @@ class Readers:
         spec = manifest.decoder
         assert spec is not None
         weights = decoder_weights(manifest)
-        context = spec.writing.context if spec.writing else CONTEXT
-        key = spec.sha256, context
+        # Labels take one pass, answers many: on one engine a label would wait until the answers in work are written.
+        key = spec.sha256, spec.writing is None
         if key not in self._decoders:
-            self._decoders[key] = SharedDecoder(weights, context=context, threads=self._threads)
-        return self._decoders[key].hold(Path(folder) / spec.adapter if spec.adapter else None)
+            self._decoders[key] = SharedDecoder(weights, context=CONTEXT, threads=self._threads)
+        adapter = Path(folder) / spec.adapter if spec.adapter else None
+        return self._decoders[key].hold(adapter, spec.writing.context if spec.writing else None)
 
 
 class Specialist:

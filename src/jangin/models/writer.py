@@ -11,7 +11,7 @@ import msgspec
 from jangin import bundle
 from jangin.errors import BundleError
 from jangin.models.confidence import field_confidence
-from jangin.models.decoder import Generation
+from jangin.models.decoder import Generation, too_long
 from jangin.models.specialist import Readers
 from jangin.prompt import render
 from jangin.types import Input, Kind
@@ -95,9 +95,10 @@ class Writer:
         most = self.writing.max_tokens
         with self._held.engine() as engine:
             shots = [self._shots.nearest(text, self.writing.shots) if self._shots else [] for text in texts]
+            prompts = [self.template.tokens(text, engine.tokenize, near) for text, near in zip(texts, shots)]
             found = engine.generate(
-                [self.template.tokens(text, engine.tokenize, near) for text, near in zip(texts, shots)],
-                most if max_tokens is None else min(max_tokens, most),
+                prompts,
+                [min(most if max_tokens is None else max_tokens, most, self._room(prompt)) for prompt in prompts],
                 stop=[*self.template.stop, *stop],
                 schema=self.writing.schema if self.kind == "extract" else schema,
                 temperature=temperature,
@@ -108,6 +109,13 @@ class Writer:
                 on_text=on_text,
             )
         return [self._written(each) for each in found]
+
+    def _room(self, prompt: list[int]) -> int:
+        """Tokens that an answer may have: the engine may hold more than this specialist was certified with."""
+        room = self.writing.context - len(prompt)
+        if room < 1:
+            raise too_long(len(prompt), self.writing.context)
+        return room
 
     def _written(self, found: Generation) -> Written:
         output: Any = found.text.strip()

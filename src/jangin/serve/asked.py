@@ -11,6 +11,7 @@ from jangin.errors import RequestError
 from jangin.serve import wire
 from jangin.serve.frames import Info, Write
 
+MAX_SCHEMA_BYTES = 100_000  # compiling one occupies the engine
 MAX_STOPS = 4
 MAX_STOP_CHARS = 200
 _SEEDS = (1 << 32) - 1  # llama.cpp reads the last number as "take any"
@@ -139,4 +140,7 @@ def _schema(given: Any, info: Info) -> dict[str, Any] | None:
                 code="wrong_schema",
             )
         return None
+    if wanted is not None and len(msgspec.json.encode(wanted)) > MAX_SCHEMA_BYTES:
+        message = f"'response_format' has a schema of more than {MAX_SCHEMA_BYTES:,} bytes"
+        raise RequestError(message, param="response_format", code="invalid_schema")
     return _ANY_OBJECT if found.type == "json_object" else wanted

@@ -138,7 +138,8 @@ class EngineClient:
     def settle(self, report: Report) -> None:
         self._progress = time.monotonic()
         if report.id in self._writings:
-            return self._settle_writing(report)
+            self._settle_writing(report)
+            return
         future, is_load = self._pending.pop(report.id)
         self._loads -= is_load
         if isinstance(report, Answers):
@@ -153,7 +154,8 @@ class EngineClient:
     def _settle_writing(self, report: Report) -> None:
         writing, _ = self._writings[report.id]
         if isinstance(report, Piece):
-            return writing.take(report.text)
+            writing.take(report.text)
+            return
         del self._writings[report.id]
         if isinstance(report, Finished):
             if report.work_s:  # not one that was cancelled before it began
@@ -211,14 +213,18 @@ class EngineClient:
             except (EngineError, OSError):
                 continue
 
+    @property
+    def patience_s(self) -> float:
+        """How long the engine may report nothing: longer while a bundle is loaded or a long prompt may be read."""
+        limit = max(self.timeout_s, LOAD_TIMEOUT_S) if self._loads else self.timeout_s
+        return limit + max((context for _, context in self._writings.values()), default=0) / SLOWEST_PREFILL_TOK_S
+
     async def _watch(self) -> None:
         """Kills an engine that has reported nothing for too long while something is asked of it."""
         while True:
             await asyncio.sleep(min(1.0, self.timeout_s / 4))
-            limit = max(self.timeout_s, LOAD_TIMEOUT_S) if self._loads else self.timeout_s
-            if self._writings:  # nothing is reported while a prompt is read
-                limit += max(context for _, context in self._writings.values()) / SLOWEST_PREFILL_TOK_S
-            if (self._pending or self._writings) and time.monotonic() - self._progress > limit and self.process:
+            asked = self._pending or self._writings
+            if asked and time.monotonic() - self._progress > self.patience_s and self.process:
                 print(f"jangin: engine {self.key[:12]} hangs; ending it", file=sys.stderr, flush=True)
                 self.process.kill()
 

@@ -45,7 +45,8 @@ class Delivery:
             watch.add_done_callback(lambda _: writing.cancel())
             try:
                 if self._order.stream:
-                    return await self._stream(writing, send, request_id)
+                    await self._stream(writing, send, request_id)
+                    return None
                 return await self._whole(writing)
             except Gone:
                 return None
@@ -63,9 +64,8 @@ class Delivery:
 
     async def _stream(self, writing: Writing, send: Send, request_id: str) -> None:
         """The head goes out with the first text, so that what fails before it still has a status of its own."""
-        events = _Events(
-            send, [EVENTS, UNCACHED, *replies.headers(self._entry), (b"x-request-id", request_id.encode())]
-        )
+        headers = [EVENTS, UNCACHED, *replies.headers(self._entry), (b"x-request-id", request_id.encode())]
+        events = _Events(send, headers)
         try:
             async for part in writing:
                 await events.send((b"" if events.begun else self._shape.first()) + self._shape.piece(part))

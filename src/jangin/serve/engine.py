@@ -65,8 +65,8 @@ class Engine:
         self.writers: dict[int, Writer] = {}
         self.waiting: deque[Ask] = deque()
         self._send = send
-        self._turns = Turns(PARALLEL)
-        self._scribes = Scribes(self._turns, send)
+        self._turns: dict[int, Turns] = {}  # of each decoder, by its number
+        self._scribes = Scribes(self._turns_of, send)
         self._changes = ThreadPoolExecutor(1, thread_name_prefix="changes")
 
     def take(self, order: Order) -> Report | None:
@@ -75,18 +75,23 @@ class Engine:
             if asked.place is None:
                 self.waiting.append(order)
             else:
-                self._turns.submit(asked.place, lambda _: self._send(self.answer([order])[0]))
+                self._turns_of(asked.place).submit(asked.place, lambda _: self._send(self.answer([order])[0]))
             return None
         if isinstance(order, Write) and (writer := self.writers.get(order.handle)):
-            return self._scribes.take(order, writer)
+            self._scribes.take(order, writer)
+            return None
         if isinstance(order, Cancel):
-            return self._scribes.cancel(order.id)
+            self._scribes.cancel(order.id)
+            return None
         if isinstance(order, Ask | Write):  # its bundle could not be read again after a restart
             return Failed(order.id, "engine", "this specialist is not loaded", "POST /v1/admin/reload")
         if self._on_decoder(order):
             self._changes.submit(lambda: self._send(self.change(order)))
             return None
         return self.change(order)
+
+    def _turns_of(self, place: tuple[int, str | None]) -> Turns:
+        return self._turns.setdefault(place[0], Turns(PARALLEL))
 
     def change(self, order: Load | Unload) -> Report:
         try:
@@ -224,7 +229,8 @@ def run(channel: socket.socket) -> None:
     while True:
         data = _receive(channel, wait=not engine.waiting)
         if data == b"":
-            return engine.stop()
+            engine.stop()
+            return
         reports = [report for order in unpacker.feed(data or b"") if (report := engine.take(order))]
         if engine.waiting:
             reports += engine.answer(engine.next_batch())

@@ -128,13 +128,12 @@ class Fleet:
         """
         assert entry.info.writing is not None
         engine = entry.engine
-        wait_s = engine.writing * engine.share_s
-        if engine.writing and (engine.writing >= self.max_waiting or wait_s > MAX_WRITE_WAIT_S):
-            message = (
-                f"{engine.writing:,} answers are being written or wait; this server holds at most {self.max_waiting:,}"
-            )
-            if engine.writing < self.max_waiting:
-                message = f"{engine.writing:,} answers wait already, more than {MAX_WRITE_WAIT_S:.0f} seconds of work"
+        count, wait_s = engine.writing, engine.writing * engine.share_s
+        if count and (count >= self.max_waiting or wait_s > MAX_WRITE_WAIT_S):
+            most = f"this server holds at most {self.max_waiting:,}"
+            if count < self.max_waiting:
+                most = f"that is more than {MAX_WRITE_WAIT_S:.0f} seconds of work"
+            message = f"{count:,} answers are being written or wait; {most}"
             raise Overloaded(message, max(1, math.ceil(wait_s / 2)))
         entry.active += 1
         try:

@@ -59,8 +59,8 @@ class Ask(msgspec.Struct, frozen=True, array_like=True, tag=2):
 class Write(msgspec.Struct, frozen=True, array_like=True, tag=3):
     """One rendered input for a specialist that writes. It is answered by one Finished or Failed, Pieces before it.
 
-    max_tokens: None for the bundle's own. logprobs: also every token's. stream: the text is wanted as it comes; without
-    it a Piece is empty and says only that the engine is alive.
+    max_tokens: None for the bundle's own. logprobs: also every token's. stream: the text is wanted as it comes. An
+    empty Piece says only that the engine is at work.
     """
 
     id: int

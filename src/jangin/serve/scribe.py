@@ -8,12 +8,13 @@ import time
 from collections.abc import Callable
 
 from jangin.errors import JanginError, RequestError
+from jangin.models.decoder import PARALLEL
 from jangin.models.writer import Writer, Written
 from jangin.serve.frames import Failed, Finished, Piece, Report, Write
 from jangin.serve.turns import Job, Turns
 
 PIECE_S = 0.02  # text that comes faster than an eye can follow goes out together
-ALIVE_S = 1.0  # so often an engine whose text nobody follows says that it is still at work
+ALIVE_S = 1.0  # so often an engine says that it is still at work when it has no text to send
 
 Send = Callable[[Report], None]
 
@@ -21,36 +22,42 @@ Send = Callable[[Report], None]
 class Scribes:
     """The writes of one engine process. `send` is called from several threads."""
 
-    def __init__(self, turns: Turns, send: Send):
-        self._turns = turns
+    def __init__(self, turns_of: Callable[[tuple[int, str | None]], Turns], send: Send):
+        self._turns_of = turns_of
         self._send = send
-        self._jobs: dict[int, Job] = {}
+        self._jobs: dict[int, tuple[Job, Turns]] = {}
         self._lock = threading.Lock()
 
     def take(self, order: Write, writer: Writer) -> None:
         """Begins when it is its turn; exactly one Finished or Failed follows."""
-        with self._lock:
-            self._jobs[order.id] = self._turns.submit(
-                writer.place,
-                lambda job: self._write(order, writer, job),
-                lambda job: self._end(order.id, _dropped(order)),
-            )
+
+        def work(job: Job) -> None:
+            self._write(order, writer, job)
+
+        def dropped(_: Job) -> None:
+            self._end(order.id, _dropped(order))
+
+        turns = self._turns_of(writer.place)
+        with self._lock:  # a job may end before it is noted
+            self._jobs[order.id] = turns.submit(writer.place, work, dropped), turns
 
     def cancel(self, id: int) -> None:
         with self._lock:
-            job = self._jobs.get(id)
-        if job is not None:
-            self._turns.cancel(job)
+            found = self._jobs.get(id)
+        if found is not None:
+            job, turns = found
+            turns.cancel(job)
 
     def cancel_all(self) -> None:
         with self._lock:
-            jobs = list(self._jobs.values())
-        for job in jobs:
-            self._turns.cancel(job)
+            ids = list(self._jobs)
+        for id in ids:
+            self.cancel(id)
 
     def _write(self, order: Write, writer: Writer, job: Job) -> None:
         if job.cancelled.is_set():
-            return self._end(order.id, _dropped(order))
+            self._end(order.id, _dropped(order))
+            return
         following = Following(order, job, self._send)
         try:
             written = writer.write(
@@ -64,7 +71,7 @@ class Scribes:
                 confidence=True,
                 on_text=following.take,
             )[0]
-            report: Report = following.finished(written, self._turns.places)
+            report: Report = following.finished(written)
         except Exception as error:  # noqa: BLE001 - whatever a request does to a library, the others go on
             report = failed(order.id, error)
         self._end(order.id, report)
@@ -91,11 +98,8 @@ class Following:
         if self._first_s is None:
             self._first_s = now
         self._kept += text
-        if not self._order.stream:
-            if now - self._sent_s > ALIVE_S:
-                self._sent_s = now
-                self._send(Piece(self._order.id, ""))
-        elif now - self._sent_s > PIECE_S and (ready := self._ready()):
+        ready = self._ready() if self._order.stream and now - self._sent_s > PIECE_S else ""
+        if ready or now - self._sent_s > ALIVE_S:
             self._sent_s = now
             self._send(Piece(self._order.id, ready))
         return self._job.cancelled.is_set()
@@ -108,7 +112,7 @@ class Following:
         self._kept = kept[len(ready) :]
         return ready
 
-    def finished(self, written: Written, places: int) -> Finished:
+    def finished(self, written: Written) -> Finished:
         job, now = self._job, time.perf_counter()
         work_s = now - job.begun
         tokens = written.generation.tokens if self._order.logprobs and written.generation else None
@@ -124,7 +128,7 @@ class Following:
             None if self._first_s is None else self._first_s - job.arrived,
             job.begun - job.arrived,
             work_s,
-            work_s / places,
+            work_s / PARALLEL,
         )
 
 

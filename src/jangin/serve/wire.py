@@ -9,7 +9,6 @@ is the same as leaving out. What a specialist that writes takes is read in asked
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
@@ -96,6 +95,7 @@ class ChatRequest(msgspec.Struct, forbid_unknown_fields=True):
 _ONLY = {"n": 1, "presence_penalty": 0, "frequency_penalty": 0, "store": False}
 _TEXT = {"type": "text"}
 R = TypeVar("R")
+_decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
 _turns = list[Turn]
 _UNKNOWN = re.compile(r"unknown field `([^`]*)`")
 _MISSING = re.compile(r"missing required field `([^`]*)`")
@@ -105,18 +105,15 @@ _PATH = re.compile(r" - at `\$\.?([^`]*)`")
 def read(body: bytes, kind: type[R]) -> R:
     """Raises: RequestError 400 that names the parameter."""
     try:
-        return _decoder(kind).decode(body)
+        decoder = _decoders.get(kind) or _decoders.setdefault(kind, msgspec.json.Decoder(kind))
+        found: R = decoder.decode(body)
     except msgspec.ValidationError as error:
         raise _refusal(str(error)) from None
     except RecursionError:
         raise RequestError("the body's JSON is nested too deep", code="invalid_json") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise RequestError(f"the body is not valid JSON: {error}", code="invalid_json") from None
-
-
-@lru_cache
-def _decoder(kind: type[R]) -> msgspec.json.Decoder[R]:
-    return msgspec.json.Decoder(kind)
+    return found
 
 
 def _refusal(text: str) -> RequestError:

@@ -219,7 +219,7 @@ def instructions(shop: WritingShop) -> str:
 
 def recipe_for(rows: int) -> lora.Recipe:
     """Fewer rows are read more often; the held-out loss ends what is too much."""
-    return lora.Recipe(epochs=float(min(8, max(2, round(8000 / max(1, rows))))))
+    return lora.Recipe(epochs=float(min(8, max(2, round(5000 / max(1, rows))))))
 
 
 def adapter_size(path: Path) -> int:

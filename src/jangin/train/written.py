@@ -28,7 +28,7 @@ from jangin.types import Example
 __all__ = ["WritingShop", "judge", "ladder", "pack"]
 
 BATCH_ROWS = 32
-ENGLISH, SMALL, LARGE = "smollm2-135m", "qwen2.5-coder-0.5b", "qwen2.5-coder-1.5b"
+ENGLISH, KOREAN, SMALL, LARGE = "smollm2-135m", "gemma-3-270m", "qwen2.5-coder-0.5b", "qwen2.5-coder-1.5b"
 
 
 class WritingShop(Shop):
@@ -56,7 +56,7 @@ class WritingShop(Shop):
 def ladder(shop: WritingShop) -> list[LoraWriter | ShotsWriter]:
     """Every rung for this task's languages, cheapest to serve first."""
     english = not shop.languages or set(shop.languages) == {"en"}
-    rungs: list[LoraWriter | ShotsWriter] = [LoraWriter(ENGLISH)] if english else []
+    rungs: list[LoraWriter | ShotsWriter] = [LoraWriter(ENGLISH if english else KOREAN)]
     for base in (SMALL, LARGE):
         rungs += [LoraWriter(base), ShotsWriter(base)]
     return rungs
