@@ -33,7 +33,14 @@ LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 COMMAND = re.compile(r"^(?:\$ )?(?:jangin|pip|python\d?|make|curl|export|cp) ", re.MULTILINE)
 EXITS = re.compile(r"^(.*\S)  # exits with (\d)$", re.MULTILINE)
 NOT_RUN = "# not run by the tests"
-NOT_RUN_BLOCKS = {"README.md": 3, "decoders.md": 2, "quickstart.md": 1, "bases.md": 3, "reproduce.md": 11}
+NOT_RUN_BLOCKS = {
+    "README.md": 3,
+    "decoders.md": 2,
+    "export.md": 1,
+    "quickstart.md": 1,
+    "bases.md": 3,
+    "reproduce.md": 11,
+}
 PORT = "8080"
 LIMIT_S = 400
 

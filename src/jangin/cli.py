@@ -131,6 +131,16 @@ def build_parser() -> argparse.ArgumentParser:
     certify.add_argument("--verify", metavar="FILE", type=Path, help="recompute a certificate's arithmetic and hashes")
     certify.add_argument("--rerun", metavar="FILE", type=Path, help="predict the sealed test again and compare")
 
+    export = verb("export", "write a decoder specialist in the form that another server reads")
+    export.add_argument("specialist", metavar="SPECIALIST", type=Path)
+    export.add_argument("--to", choices=("gguf", "ollama", "hf", "vllm"), required=True, help="the form")
+    export.add_argument("-o", "--out", metavar="DIR", type=Path, help="a new folder (default: SPECIALIST-FORM)")
+    export.add_argument(
+        "--merged", action=argparse.BooleanOptionalAction, help="base and adapter in one GGUF (ollama: the default)"
+    )
+    export.add_argument("--quantise", choices=("q8_0", "f16", "bf16"), help="of the merged tensors (default: q8_0)")
+    export.add_argument("--task", metavar="TASK", type=Path, help="judges a merged file (default: the record's)")
+
     predict = verb("predict", "answer a file, streaming and resumable")
     predict.add_argument("specialist", metavar="SPECIALIST", type=Path)
     predict.add_argument("data", metavar="FILE", type=Path)

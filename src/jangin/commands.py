@@ -184,6 +184,25 @@ def _check_certificate(arguments: Namespace) -> int:
     return found.exit_code
 
 
+def export(arguments: Namespace) -> int:
+    from jangin.export.run import export as write
+
+    found = write(
+        arguments.specialist,
+        arguments.to,
+        arguments.out,
+        merged=arguments.merged,
+        quantise=arguments.quantise,
+        task=arguments.task,
+        progress=_counted(arguments),
+    )
+    lines = _table(("file", "bytes", "sha256"), [(f.name, f"{f.bytes:,}", f.sha256[:12]) for f in found.files])
+    lines += ["", *(f"{name.replace('_', ' ')}: {value}" for name, value in found.parity.items())]
+    lines += [f"export {found.sha256[:12]}: {found.certified}", f"next: {found.next}"]
+    _print(arguments, found, lines)
+    return 0
+
+
 def predict(arguments: Namespace) -> int:
     from jangin.predict import predict as answer
 

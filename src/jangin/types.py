@@ -96,6 +96,7 @@ class BaseModel(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `config` holds the facts an engine needs before it opens a file: hidden size, layers, pooling, ...
     `license` is an SPDX expression; `notice` says what the licence obliges a user to do, where it does.
+    `original` is the hub repository of the weights that a quantised file was made from.
     """
 
     id: str
@@ -110,6 +111,7 @@ class BaseModel(msgspec.Struct, frozen=True, omit_defaults=True):
     published: str | None = None
     cutoff: str | None = None
     notice: str | None = None
+    original: str | None = None
     about: str = ""
     config: dict[str, Any] = {}
 

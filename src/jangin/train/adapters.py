@@ -10,9 +10,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
+from jangin.errors import BundleError
 from jangin.models.base import Floats
 
 # transformers' name of a linear layer -> GGUF's.
@@ -26,6 +28,7 @@ LAYERS = {
     "down_proj": "ffn_down",
 }
 PERMUTED = ("llama", "mistral")
+_TYPE, _ALPHA = "adapter.type", "adapter.lora.alpha"
 # transformers' model_type -> GGUF's architecture: Mistral is a llama there.
 ARCHITECTURES = {
     "llama": "llama",
@@ -58,6 +61,43 @@ def permute(rows: Floats, heads: int) -> Floats:
     """(out, n) from transformers' order of the rows of q or k into llama.cpp's; `heads`: of q, or of k."""
     out, width = rows.shape
     return rows.reshape(heads, 2, out // heads // 2, width).swapaxes(1, 2).reshape(out, width)
+
+
+def unpermute(rows: Floats, heads: int) -> Floats:
+    """What `permute` did, undone."""
+    out, width = rows.shape
+    return rows.reshape(heads, out // heads // 2, 2, width).swapaxes(1, 2).reshape(out, width)
+
+
+class GgufAdapter(NamedTuple):
+    """An adapter file as it lies: GGUF's name of a base tensor -> A (rank, in) and B (out, rank), rows in llama.cpp's
+    order. What is added to the base is alpha / rank * B A."""
+
+    architecture: str
+    alpha: float
+    tensors: dict[str, tuple[Floats, Floats]]
+
+    @property
+    def rank(self) -> int:
+        """The largest, should they differ."""
+        return max(b.shape[1] for _, b in self.tensors.values())
+
+
+def read(path: Path) -> GgufAdapter:
+    """Raises: BundleError for a file that is no LoRA adapter in GGUF."""
+    import gguf
+
+    try:
+        reader = gguf.GGUFReader(path)
+        found = {key: reader.fields[key].contents() for key in (gguf.Keys.General.ARCHITECTURE, _TYPE, _ALPHA)}
+        values = {tensor.name: np.array(tensor.data, np.float32) for tensor in reader.tensors}
+        names = sorted({name.removesuffix(".lora_a").removesuffix(".lora_b") for name in values})
+        tensors = {name: (values[f"{name}.lora_a"], values[f"{name}.lora_b"]) for name in names}
+    except (ValueError, KeyError, IndexError) as error:
+        raise BundleError(f"{path}: not a LoRA adapter in GGUF", "copy the bundle again, or train again") from error
+    if found[_TYPE] != "lora" or not tensors:
+        raise BundleError(f"{path}: an adapter of type '{found[_TYPE]}'; 'lora' was expected", "train again")
+    return GgufAdapter(str(found[gguf.Keys.General.ARCHITECTURE]), float(found[_ALPHA]), tensors)
 
 
 def write(path: Path, lora: Lora, *, architecture: str, alpha: float, heads: int, kv_heads: int) -> None:
