@@ -75,7 +75,7 @@ def read_source(folder: Path | str) -> Source:
     try:
         adapter = adapters.read(folder / spec.adapter)
     except ImportError as error:
-        raise MissingExtraError("export", "train") from error
+        raise MissingExtraError("export", "decoder") from error
     weights = decoder_weights(manifest)
     return Source(
         folder=folder,
