@@ -150,24 +150,26 @@ def _disagreement(specialist: Specialist, one: Floats, other: Floats) -> dict[st
 
 def _ask(url: str, specialist: Specialist, inputs: list[Any]) -> Floats:
     """The probabilities that the server gives for the same inputs, in label order."""
-    import json
-    import urllib.request
-
     found = np.zeros((len(inputs), len(specialist.labels)), np.float32)
     index = {label: number for number, label in enumerate(specialist.labels)}
     for rows in _requests(inputs):
-        asked = {"model": specialist.name, "input": [inputs[row] for row in rows]}
-        body = json.dumps(asked, ensure_ascii=False).encode()
-        request = urllib.request.Request(f"{url}/v1/classify", body, {"Content-Type": "application/json"})
-        try:
-            with urllib.request.urlopen(request, timeout=120) as response:
-                answer = json.load(response)
-        except OSError as error:  # also every HTTP status that is not a success
-            raise EngineError(f"the parity check got no answer from the server: {error}", "run it again") from error
+        answer = post(f"{url}/v1/classify", {"model": specialist.name, "input": [inputs[row] for row in rows]})
         for row in answer["data"]:
             for label, probability in row["probabilities"].items():
                 found[rows[row["index"]], index[label]] = probability
     return found
+
+
+def post(url: str, asked: dict[str, Any]) -> dict[str, Any]:
+    """The answer of the server that the parity check has started. Raises: EngineError."""
+    import urllib.request
+
+    request = urllib.request.Request(url, msgspec.json.encode(asked), {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=300) as response:
+            return msgspec.json.decode(response.read(), type=dict[str, Any])
+    except OSError as error:  # also every HTTP status that is not a success
+        raise EngineError(f"the parity check got no answer from the server: {error}", "run it again") from error
 
 
 def _requests(inputs: list[Any]) -> list[list[int]]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,12 +11,12 @@ import msgspec
 
 from jangin import bundle
 from jangin.bases import catalogue
-from jangin.errors import BundleError, EngineError
+from jangin.errors import BundleError
 from jangin.files import hash_file, write_atomic
 from jangin.models.base import Rule
 from jangin.models.specialist import Readers
 from jangin.models.writer import Writer
-from jangin.pack import lineage, put_in_place
+from jangin.pack import lineage, post, put_in_place
 from jangin.train.judge import Judged
 
 if TYPE_CHECKING:
@@ -112,11 +110,5 @@ def _parity(shop: WritingShop, candidate: Candidate, folder: Path) -> dict[str, 
 
 def _ask(url: str, name: str, value: Any) -> str:
     messages = [{"role": "user", "content": value}] if isinstance(value, str) else value
-    body = json.dumps({"model": name, "messages": messages, "temperature": 0}, ensure_ascii=False).encode()
-    request = urllib.request.Request(f"{url}/v1/chat/completions", body, {"Content-Type": "application/json"})
-    try:
-        with urllib.request.urlopen(request, timeout=300) as response:
-            answer = json.load(response)
-    except OSError as error:  # also every HTTP status that is not a success
-        raise EngineError(f"the parity check got no answer from the server: {error}", "run it again") from error
+    answer = post(f"{url}/v1/chat/completions", {"model": name, "messages": messages, "temperature": 0})
     return str(answer["choices"][0]["message"]["content"]).strip()
