@@ -15,6 +15,7 @@ from jangin import bundle
 from jangin.errors import BaseModelError, DataError, InputError, JanginError
 from jangin.models.specialist import load
 from jangin.train import climb as climbing
+from jangin.train import rungs as rungs_of_labels
 from jangin.train.climb import Climbed, train
 from jangin.train.rungs import Attempt, FrozenRung, NgramRung
 from jangin.train.workshop import Workshop
@@ -48,7 +49,7 @@ class Broken(Twin):
 @pytest.fixture
 def ladder(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Puts rungs of one's own on the ladder."""
-    return lambda *rungs: monkeypatch.setattr(climbing, "ladder", lambda shop: list(rungs))
+    return lambda *rungs: monkeypatch.setattr(rungs_of_labels, "ladder", lambda shop: list(rungs))
 
 
 @pytest.fixture
