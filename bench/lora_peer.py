@@ -36,6 +36,10 @@ def main() -> None:
     folder = Path(job["folder"])
     dtype = torch.bfloat16 if job["half"] else torch.float32
     model = AutoModelForCausalLM.from_pretrained(folder, gguf_file=job["file"], dtype=dtype)
+    # Read from a GGUF the weights are plain tensors, but still marked as quantised, which the trainer refuses.
+    model.is_quantized, model.hf_quantizer = False, None
+    if hasattr(model.config, "quantization_config"):
+        del model.config.quantization_config
     tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=job["file"])
     rows = [
         {
@@ -60,6 +64,7 @@ def main() -> None:
             bf16=job["half"],
             use_cpu=not torch.cuda.is_available(),
             gradient_checkpointing=False,
+            completion_only_loss=True,
             logging_steps=1,
             save_strategy="no",
             report_to=[],

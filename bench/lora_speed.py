@@ -41,7 +41,7 @@ def sequences(path: Path, weights: Path, rows: int) -> lora.Sequences:
 
 
 def ours(weights: Path, data: lora.Sequences, recipe: lora.Recipe) -> dict[str, Any]:
-    held_out = lora.Sequences(data.prompts[:16], data.answers[:16])
+    held_out = lora.Sequences(data.prompts[-16:], data.answers[-16:])  # the last batches, as the peer's last losses
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         trained = lora.train(weights, data, held_out, recipe, Path(folder), seed=0, quiet=True)
