@@ -105,6 +105,14 @@ def test_an_answer_under_a_schema_is_always_that_json(decoder: Decoder) -> None:
     assert all(each.text.lstrip().startswith("{") for each in answers)
 
 
+def test_the_end_that_a_grammar_forces_is_no_token_of_the_answer(decoder: Decoder) -> None:
+    bound = decoder.generate(["x"], 9, grammar='root ::= "yes"', logprobs=True)[0]
+    assert bound.tokens is not None and bound.finish == "stop"
+    assert b"".join(token.piece for token in bound.tokens) == b"yes"
+    assert all(token.piece for token in bound.tokens)
+    assert bound.logprob == pytest.approx(sum(token.logprob for token in bound.tokens))
+
+
 @pytest.mark.parametrize(
     "schema",
     [{"type": "nonsense"}, {"$ref": "#/nowhere"}, {"type": "integer", "minimum": 5, "maximum": 3}, {"enum": []}],

@@ -57,7 +57,8 @@ class Generation(msgspec.Struct, frozen=True):
 
     finish: "stop" (the model ended, or a stop string came; it is not part of the text), "length", or "cancelled".
     prompt_tokens is None when the request was cancelled. ttft_s: from the call to the first text, its wait for a free
-    place included; None when no text came. logprob: sum over `tokens`; both None unless asked for.
+    place included; None when no text came. logprob: sum over `tokens`; both None unless asked for;
+    the end that a schema or a grammar forces is none of them.
     """
 
     text: str
@@ -309,6 +310,11 @@ class Decoder:
         if "failed" in seen:
             raise seen["failed"]
         usage = seen.get("usage") or {"prompt_tokens": None, "completion_tokens": len(texts)}
+        bound = "json_schema" in asked or "grammar" in asked
+        if (
+            bound and tokens and not tokens[-1].piece
+        ):  # the grammar ended the answer, with an end that nobody would choose
+            tokens.pop()
         return Generation(
             "".join(texts),
             seen["finish"],
