@@ -44,7 +44,7 @@ _NEEDED = {
 }
 MOST_LOOKS = 30  # a forged count would make the bootstrap draw without end
 _SUMMARY = (
-    *("verdict", "metric", "score", "score_lower", "score_upper", "reference_score"),
+    *("verdict", "metric", "score", "score_lower", "score_upper", "confidence", "reference_score"),
     *("difference", "lower", "upper", "n", "paired"),
 )
 
