@@ -129,3 +129,19 @@ def test_a_port_that_is_taken_or_impossible_is_one_clear_message(two: list[Path]
     )
     with pytest.raises(InputError, match=r"^cannot listen on 127.0.0.1:99999: "):
         serve(two, "127.0.0.1", 99_999)
+
+
+def test_a_background_server_ends_when_the_process_that_started_it_is_killed(two: list[Path]) -> None:
+    code = (
+        "import sys\nfrom jangin.serve.run import start\n"
+        "with start([sys.argv[1]]) as (server, url):\n    print(server.pid, flush=True)\n    sys.stdin.read()\n"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code, str(two[0])], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert parent.stdout is not None
+    server = psutil.Process(int(parent.stdout.readline()))
+    left = [server, *server.children(recursive=True)]
+    parent.kill()
+    parent.wait()
+    wait_until(lambda: gone(left))

@@ -6,10 +6,12 @@ import asyncio
 import contextlib
 import ipaddress
 import json
+import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from typing import Any
 from jangin.errors import EngineError, InputError, JanginError
 
 SHUTDOWN_S = 10
+WITH_PARENT = "with-parent"
 
 
 def serve(
@@ -183,8 +186,8 @@ def background(folders: Sequence[Path], **options: Any) -> Iterator[str]:
 def start(folders: Sequence[Path], **options: Any) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """As `background`, with the process."""
     arguments = {"folders": [str(folder) for folder in folders], "port": 0, "json_output": True, **options}
-    command = [sys.executable, "-m", "jangin.serve.run", json.dumps(arguments)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE)
+    command = [sys.executable, "-m", "jangin.serve.run", json.dumps(arguments), WITH_PARENT]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
         yield process, _address(process)
     finally:
@@ -194,7 +197,8 @@ def start(folders: Sequence[Path], **options: Any) -> Iterator[tuple[subprocess.
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        assert process.stdout is not None
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.close()
         process.stdout.close()
 
 
@@ -207,7 +211,15 @@ def _address(process: subprocess.Popen[bytes]) -> str:
     return json.loads(line)["address"]
 
 
+def _end_with_parent() -> None:
+    """A pipe that closes is a parent that is gone, also by kill -9: this server has nobody to serve then."""
+    sys.stdin.buffer.read()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 if __name__ == "__main__":
+    if sys.argv[2:] == [WITH_PARENT]:
+        threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         sys.exit(serve(**json.loads(sys.argv[1])))
     except JanginError as failure:
