@@ -10,12 +10,13 @@ from jangin import bundle
 from jangin.errors import RequestError
 from jangin.models.specialist import Readers, Specialist
 from jangin.models.writer import Writer, Written
+from jangin.task import WRITTEN
 from jangin.types import Input
 
 
 def open_specialist(folder: Path | str, readers: Readers) -> Specialist | Writer:
     """Either kind of specialist, ready to answer. Raises: BundleError, BaseModelError, MissingExtraError."""
-    writes = bundle.read_manifest(Path(folder)).kind in ("extract", "generate")
+    writes = bundle.read_manifest(Path(folder)).kind in WRITTEN
     return (Writer if writes else Specialist)(Path(folder), readers)
 
 

@@ -12,7 +12,7 @@ import contextlib
 import math
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -94,8 +94,11 @@ def train(
     Raises: BaseModelError for an architecture without a LoRA layout, weights that cannot be read, or a loss that is
         not a number from the start; StorageError from the caller's disk.
     """
+    from transformers import set_seed
+
     folder.mkdir(parents=True, exist_ok=True)
-    with _deterministic(seed), contextlib.redirect_stdout(sys.stderr):
+    with contextlib.redirect_stdout(sys.stderr):
+        set_seed(seed)
         whole = load(weights)
         model = answer_model(whole, recipe, vocabulary)
         trained = _run(model, data, held_out, recipe, folder, seed, quiet)
@@ -212,37 +215,42 @@ def answer_model(whole: Any, recipe: Recipe, vocabulary: Sequence[int] | None) -
     return AnswerModel()
 
 
-def answer_logits(model: Any, prompts: Sequence[Sequence[int]], rows: int = 16) -> Floats:
+def answer_logits(model: Any, prompts: Sequence[Sequence[int]]) -> Floats:
     """The trainer's own logits of the token after each prompt over the model's vocabulary, (prompts, vocabulary)."""
     import torch
 
-    found = []
-    model.eval()
-    with torch.no_grad():
-        for at in range(0, len(prompts), rows):
-            batch = collate([{"input_ids": ids, "answer": [0]} for ids in prompts[at : at + rows]])
-            device = model.head.device
-            states = model.states(batch["input_ids"].to(device), batch["where"].to(device))
-            found.append((states.to(model.head.dtype) @ model.head.T).float().cpu())
+    asked = Sequences([list(ids) for ids in prompts], [[0]] * len(prompts))  # what stands there is not read
+    found = [_read(model, part)[0].float().cpu() for part in _parts(asked)]
     return np.asarray(torch.cat(found).numpy(), np.float32)
 
 
-def agreement(model: Any, answers: Sequences, rows: int = 16) -> float:
+def agreement(model: Any, answers: Sequences) -> float:
     """The share of the answers' tokens that the trainer's copy finds likeliest after the same beginning."""
+    same = total = 0
+    for part in _parts(answers):
+        logits, targets = _read(model, part)
+        same += int((logits.argmax(1).cpu() == targets).sum())
+        total += len(targets)
+    return same / max(1, total)
+
+
+def _parts(data: Sequences, rows: int = 16) -> Iterator[list[dict[str, Any]]]:
+    """Batches of the rows that have an answer."""
+    table = _Rows(data)
+    kept = [table[at] for at in range(len(table)) if data.answers[at]]
+    for at in range(0, len(kept), rows):
+        yield kept[at : at + rows]
+
+
+def _read(model: Any, part: list[dict[str, Any]]) -> tuple[Any, Any]:
+    """(logits, tokens) at the answers' positions of one batch."""
     import torch
 
     model.eval()
-    same = total = 0
+    batch, device = collate(part), model.head.device
     with torch.no_grad():
-        for at in range(0, len(answers.prompts), rows):
-            found = _Rows(Sequences(answers.prompts[at : at + rows], answers.answers[at : at + rows]))
-            batch = collate([found[row] for row in range(len(found)) if found[row]["answer"]])
-            device = model.head.device
-            states = model.states(batch["input_ids"].to(device), batch["where"].to(device))
-            chosen = (states.to(model.head.dtype) @ model.head.T).argmax(1).cpu()
-            same += int((chosen == batch["targets"]).sum())
-            total += len(chosen)
-    return same / max(1, total)
+        states = model.states(batch["input_ids"].to(device), batch["where"].to(device))
+        return states.to(model.head.dtype) @ model.head.T, batch["targets"]
 
 
 class _Rows:
@@ -352,11 +360,3 @@ def _run(
         watch.close()
     losses = [(int(row["step"]), float(row["eval_loss"])) for row in trainer.state.log_history if "eval_loss" in row]
     return Trained(losses, min(loss for _, loss in losses), trainer.state.global_step, watch.tokens_per_s, stopped)
-
-
-@contextlib.contextmanager
-def _deterministic(seed: int) -> Any:
-    from transformers import set_seed
-
-    set_seed(seed)
-    yield

@@ -90,7 +90,6 @@ class LoraWriter:
             adapter=ADAPTER,
             writing=WritingSpec(found.max_tokens, found.context, shop.schema),
         )
-        rank = found.recipe.rank
         return Candidate(
             rung=self.name,
             base=self.base,
@@ -100,7 +99,6 @@ class LoraWriter:
             fitted_on="train",
             details={
                 "recipe": msgspec.to_builtins(found.recipe),
-                "rank": rank,
                 "loss": found.loss,
                 "stopped": found.stopped,
                 "tokens": found.tokens,
