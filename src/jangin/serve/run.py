@@ -213,7 +213,8 @@ def _address(process: subprocess.Popen[bytes]) -> str:
 
 def _end_with_parent() -> None:
     """A pipe that closes is a parent that is gone, also by kill -9: this server has nobody to serve then."""
-    sys.stdin.buffer.read()
+    while os.read(0, 1):  # not sys.stdin: its lock, held by this thread, would abort the interpreter at its exit
+        pass
     os.kill(os.getpid(), signal.SIGTERM)
 
 
