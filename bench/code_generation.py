@@ -4,8 +4,8 @@
         [--engine jangin|transformers] [--limit N]
 
 DATA is a folder with `humaneval/test.jsonl.gz` and `mbpp/test.jsonl.gz`. `--engine transformers` answers with the same
-weights through transformers' generate, one problem at a time: hours on two cores, so `--limit` takes the first N of
-both. Prints one JSON document; answers are kept under `--out`, and only missing ones are written again.
+weights, dequantised to fp32, through transformers' generate in batches; `--limit` takes the first N problems. Prints
+one JSON document; answers are kept under `--out`, and only missing ones are written again.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from jangin.prompt import CHATML
 from jangin.train.gguf_base import weights_of
 
 MAX_TOKENS = 512
+PEER_BATCH = 24
 ASK = "Complete this Python function. Answer with the whole function, imports included, in one code block.\n\n"
 WRITE = "Answer with one Python code block.\n\n"
 
@@ -44,24 +45,23 @@ def by_jangin(weights: Path, asked: Sequence[str]) -> Iterator[str]:
     from jangin.models.decoder import Decoder
 
     with Decoder(weights, context=2048) as engine:
-        for at in range(0, len(asked), 16):
-            prompts = [CHATML.tokens(text, engine.tokenize) for text in asked[at : at + 16]]
+        for at in range(0, len(asked), 64):
+            prompts = [CHATML.tokens(text, engine.tokenize) for text in asked[at : at + 64]]
             yield from (found.text for found in engine.generate(prompts, MAX_TOKENS))
 
 
 def by_transformers(weights: Path, asked: Sequence[str]) -> Iterator[str]:
     import torch
-    from transformers import AutoTokenizer
+    from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from jangin.train.lora import load
-
-    model = load(weights)
-    tokenizer = AutoTokenizer.from_pretrained(weights.parent, gguf_file=weights.name)
-    for text in asked:
-        ids = tokenizer(CHATML.before + text + CHATML.after, return_tensors="pt", add_special_tokens=False)
+    model = AutoModelForCausalLM.from_pretrained(weights.parent, gguf_file=weights.name, dtype=torch.float32)
+    tokenizer = AutoTokenizer.from_pretrained(weights.parent, gguf_file=weights.name, padding_side="left")
+    for at in range(0, len(asked), PEER_BATCH):
+        texts = [CHATML.before + text + CHATML.after for text in asked[at : at + PEER_BATCH]]
+        ids = tokenizer(texts, return_tensors="pt", padding=True, add_special_tokens=False)
         with torch.no_grad():
             out = model.generate(**ids, max_new_tokens=MAX_TOKENS, do_sample=False)
-        yield tokenizer.decode(out[0, ids["input_ids"].shape[1] :], skip_special_tokens=True)
+        yield from tokenizer.batch_decode(out[:, ids["input_ids"].shape[1] :], skip_special_tokens=True)
 
 
 ENGINES: dict[str, Callable[[Path, Sequence[str]], Iterator[str]]] = {
