@@ -8,10 +8,12 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from jangin.access.keys import Keys, Limits
+from jangin.cli import main
 from jangin.errors import InputError
 
 
@@ -134,3 +136,22 @@ def test_limits_are_positive(name: str) -> None:
     for value in (0, -1):
         with pytest.raises(ValueError, match=f"{name} is {value}"):
             Limits(**{name: value})
+
+
+def test_the_verb_adds_lists_rotates_and_revokes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def jangin(*arguments: str) -> Any:
+        code = main(["keys", *arguments, "--state", str(tmp_path), "--json"])
+        return code, json.loads(capsys.readouterr().out)
+
+    code, made = jangin("add", "desk", "--task", "cards", "--lasts", "90d", "--usd-per-day", "2.5")
+    assert code == 0 and made["tasks"] == ["cards"] and made["limits"] == {"usd_per_day": 2.5}
+    found = Keys(tmp_path / "keys.json").find(made["secret"].encode())
+    assert found is not None and found.expires == pytest.approx(found.created + 90 * 86_400)
+    _, rotated = jangin("rotate", "desk", "--grace", "1h")
+    assert rotated["id"] == made["id"] and len(rotated["secrets"]) == 2
+    _, listed = jangin("list")
+    assert [key["name"] for key in listed] == ["desk"] and "secret" not in listed[0]
+    assert "sha256" not in json.dumps(listed)
+    _, revoked = jangin("revoke", made["id"])
+    assert revoked["revoked"] and not revoked["secrets"]
+    assert jangin("revoke")[0] == 2

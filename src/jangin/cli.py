@@ -12,12 +12,12 @@ from pathlib import Path
 from jangin import __version__
 from jangin.errors import InputError, JanginError
 
-_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)([smh]?)")
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd]?)")
 
 
 def duration(text: str) -> float:
-    """'90', '90s', '30m' or '2h' in seconds."""
+    """'90', '90s', '30m', '2h' or '90d' in seconds."""
     found = _DURATION.fullmatch(text)
     if not found:
         raise argparse.ArgumentTypeError(f"'{text}' is not a duration: write 90s, 30m or 2h")
@@ -155,6 +155,20 @@ def build_parser() -> argparse.ArgumentParser:
     serve.add_argument("--behind-proxy", action="store_true", help="listen beyond this machine; the proxy checks keys")
     serve.add_argument("--engine-timeout", type=duration, default="30s", help="restart an engine that hangs this long")
     serve.add_argument("--max-waiting", metavar="N", type=int, default=4096, help="texts that may wait (default: 4096)")
+
+    keys = verb("keys", "add, list, rotate and revoke a server's API keys, also while it runs")
+    keys.add_argument("act", choices=("add", "list", "rotate", "revoke"))
+    keys.add_argument("name", metavar="NAME", nargs="?", help="of the key (rotate, revoke: or its id)")
+    keys.add_argument("--state", metavar="DIR", type=Path, help="the server's folder (default: JANGIN_STATE)")
+    keys.add_argument("--role", action="append", choices=("ask", "admin"), help="may be repeated (default: ask)")
+    keys.add_argument("--task", metavar="NAME", action="append", help="a specialist it may ask; default: all")
+    keys.add_argument("--lasts", metavar="TIME", type=duration, help="ends by itself: 90d, say")
+    keys.add_argument("--requests-per-minute", metavar="N", type=positive)
+    keys.add_argument("--tokens-per-minute", metavar="N", type=positive)
+    keys.add_argument("--concurrent", metavar="N", type=positive, help="requests at a time")
+    keys.add_argument("--usd-per-day", metavar="X", type=dollars, help="budget, by UTC day")
+    keys.add_argument("--usd-per-month", metavar="X", type=dollars)
+    keys.add_argument("--grace", metavar="TIME", type=duration, default="24h", help="rotate: the old one's rest (24h)")
 
     report = verb("report", "one page of everything tried and proven")
     report.add_argument("folder", metavar="DIR", type=Path, nargs="?", default=Path())

@@ -236,6 +236,13 @@ def serve(arguments: Namespace) -> int:
     )
 
 
+def keys(arguments: Namespace) -> int:
+    from jangin.access.command import run as act
+
+    _print(arguments, *act(arguments))
+    return 0
+
+
 def report(arguments: Namespace) -> int:
     from jangin.report import report as write
 
