@@ -269,7 +269,7 @@ def threshold(confidence: np.ndarray, right: np.ndarray, setting: str, draws: in
         for _ in range(draws):
             validation, calibration = rng.integers(0, len(right), (2, 1000))
             frozen = freeze_thresholds(confidence[validation], 1000, target)
-            found = learn_then_test(frozen, confidence[calibration], right[calibration], target)
+            found = learn_then_test(frozen, confidence[calibration], ~right[calibration], target)
             none += found.threshold is None
             broken += found.threshold is not None and right[confidence >= found.threshold].mean() < target
         told = f"{setting}, target {target}, 1,000 calibration rows; none found in {none}"

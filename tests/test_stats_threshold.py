@@ -5,13 +5,13 @@ import pytest
 from scipy.stats import binom
 
 from jangin.errors import ShapeError
-from jangin.evals.threshold import answers_needed, freeze_thresholds, learn_then_test
+from jangin.evals.threshold import answers_needed, freeze_thresholds, hoeffding_bentkus, learn_then_test
 
 
 def test_fifty_nine_error_free_answers_prove_95_percent_and_99_prove_97():
     assert (answers_needed(0.95, 0.05), answers_needed(0.97, 0.05)) == (59, 99)
     for n, found in ((58, None), (59, 0.5)):
-        assert learn_then_test([0.5], np.ones(n), np.ones(n, bool)).threshold == found
+        assert learn_then_test([0.5], np.ones(n), np.zeros(n)).threshold == found
 
 
 def test_the_sequence_starts_where_twice_the_needed_answers_are_expected():
@@ -30,7 +30,7 @@ def test_equal_confidences_give_one_threshold():
 
 def test_a_calibration_set_that_is_too_small_says_how_many_rows_are_needed():
     assert freeze_thresholds(np.linspace(0, 1, 300), 116) == []
-    found = learn_then_test([], np.ones(116), np.ones(116, bool))
+    found = learn_then_test([], np.ones(116), np.zeros(116))
     assert (found.threshold, found.tried) == (None, 0)
     assert found.message == ("no threshold could be tested: calibration has 116 rows and at least 117 are needed")
     assert freeze_thresholds(np.linspace(0, 1, 300), 117) != []
@@ -42,10 +42,10 @@ def test_the_laxest_threshold_before_the_first_failure_is_chosen():
     right = np.ones(400, bool)
     right[[0, 1, 100, 101, 200, 201, 202]] = False  # then the next hundred is worse than the target
     right[300:330] = False
-    found = learn_then_test([0.9, 0.8, 0.7, 0.6], confidence, right)
+    found = learn_then_test([0.9, 0.8, 0.7, 0.6], confidence, ~right)
     assert (found.threshold, found.accepted, found.errors, found.tried) == (None, 100, 2, 1)  # p = 0.118
     right[[0, 1]] = True
-    found = learn_then_test([0.9, 0.8, 0.7, 0.6], confidence, right)
+    found = learn_then_test([0.9, 0.8, 0.7, 0.6], confidence, ~right)
     assert (found.threshold, found.accepted, found.errors, found.tried) == (0.7, 300, 5, 4)
     assert found.p_value == pytest.approx(binom.cdf(5, 300, 0.05))
     assert found.coverage == 0.75
@@ -60,7 +60,7 @@ def test_a_failure_ends_the_sequence_even_if_a_laxer_threshold_would_pass():
     right = np.ones(1000, bool)
     right[:4] = False
     assert binom.cdf(4, 1000, 0.05) < 0.05 < binom.cdf(4, 100, 0.05)
-    found = learn_then_test([0.9, 0.8], confidence, right)
+    found = learn_then_test([0.9, 0.8], confidence, ~right)
     assert found.threshold is None
     assert found.message == (
         "no threshold reaches it: on 1000 calibration rows it could not be shown that of the answers given locally at "
@@ -70,8 +70,34 @@ def test_a_failure_ends_the_sequence_even_if_a_laxer_threshold_would_pass():
 
 def test_thresholds_out_of_order_and_uneven_arrays_are_refused():
     with pytest.raises(ShapeError) as caught:
-        learn_then_test([0.8, 0.9], np.ones(3), np.ones(3, bool))
+        learn_then_test([0.8, 0.9], np.ones(3), np.zeros(3))
     assert caught.value.message == "the thresholds do not descend; expected them from strict to lax"
     with pytest.raises(ShapeError) as caught:
-        learn_then_test([0.8], np.ones(3), np.ones(2, bool))
+        learn_then_test([0.8], np.ones(3), np.zeros(2))
     assert caught.value.message == "3 confidences have 2 outcomes; expected one each"
+
+
+def test_losses_between_right_and_wrong_are_tested_by_hoeffding_and_bentkus():
+    confidence = np.repeat([0.9, 0.5], [400, 400])
+    loss = np.repeat([0.01, 0.2], [400, 400])
+    found = learn_then_test([0.9, 0.5], confidence, loss, target=0.95)
+    assert (found.threshold, found.accepted, found.tried) == (0.9, 400, 2)
+    assert found.errors == pytest.approx(4.0)
+    assert found.p_value == pytest.approx(hoeffding_bentkus(0.01, 400, 0.05))
+    with pytest.raises(ShapeError, match="outside"):
+        learn_then_test([0.9], confidence, loss * 6)
+
+
+@pytest.mark.parametrize(("n", "allowed"), [(50, 0.1), (200, 0.05), (1000, 0.03)])
+def test_the_bound_never_rejects_a_broken_promise_too_often(n, allowed):
+    """Losses of 0 and 1 are the worst case; there the size can be enumerated."""
+    sums = np.arange(n + 1)
+    rejected = [hoeffding_bentkus(k / n, n, allowed) <= 0.05 for k in sums]
+    assert binom.pmf(sums, n, allowed)[rejected].sum() <= 0.05
+    assert any(rejected)
+
+
+def test_the_bound_knows_its_ends():
+    assert hoeffding_bentkus(0.05, 100, 0.05) == 1.0
+    assert hoeffding_bentkus(0.0, 0, 0.05) == 1.0
+    assert hoeffding_bentkus(0.0, 100, 0.05) == pytest.approx(0.95**100)

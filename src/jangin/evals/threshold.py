@@ -1,6 +1,9 @@
 """The confidence from which answers are given locally, with a guarantee: Learn then Test, fixed sequence.
 
-Source: Angelopoulos, Bates, Candès, Jordan and Lei (2021), "Learn then Test", arXiv 2110.01052.
+Source: Angelopoulos, Bates, Candès, Jordan and Lei (2021), "Learn then Test", arXiv 2110.01052. Answers that are right
+or wrong are tested exactly (binomial); losses in between, such as the share of a document's fields that is wrong, by
+the Hoeffding-Bentkus inequality (Bates et al. 2021, "Distribution-free, risk-controlling prediction sets", arXiv
+2101.02703).
 """
 
 from __future__ import annotations
@@ -22,9 +25,9 @@ class Threshold(msgspec.Struct, frozen=True):
     """The promise: of answers with confidence >= `threshold` at least `target` are right, with confidence 1 - delta.
 
     It holds on average over traffic like the calibration rows, out-of-scope messages included. threshold: None when
-    none could be shown to keep the promise; `message` says so. accepted, errors, p_value: on calibration, at the chosen
-    threshold, or at the first one tried when none was chosen. coverage: accepted share of calibration. tried: how many
-    of the sequence were tested.
+    none could be shown to keep the promise; `message` says so. accepted, errors (the sum of their losses), p_value: on
+    calibration, at the chosen threshold, or at the first one tried when none was chosen. coverage: accepted share of
+    calibration. tried: how many of the sequence were tested.
     """
 
     threshold: float | None
@@ -32,7 +35,7 @@ class Threshold(msgspec.Struct, frozen=True):
     delta: float
     n: int
     accepted: int
-    errors: int
+    errors: float
     p_value: float
     coverage: float
     tried: int
@@ -63,7 +66,7 @@ def freeze_thresholds(validation: Array, n_calibration: int, target: float = 0.9
 
 
 def learn_then_test(
-    thresholds: list[float], confidence: Array, right: Array, target: float = 0.95, delta: float = 0.05
+    thresholds: list[float], confidence: Array, loss: Array, target: float = 0.95, delta: float = 0.05
 ) -> Threshold:
     """The laxest threshold before the first one whose p-value exceeds delta.
 
@@ -71,21 +74,27 @@ def learn_then_test(
 
     Args:
         thresholds: from `freeze_thresholds`, strict to lax.
-        confidence, right: of the calibration answers, shape (n,), no row of which chose the model or the thresholds;
-            an accepted out-of-scope message is an error.
-    Raises: ShapeError if the lengths differ or the thresholds do not descend.
+        confidence, loss: of the calibration answers, shape (n,), no row of which chose the model or the thresholds;
+            loss 0: right, 1: wrong (an accepted out-of-scope message is wrong), in between: partly.
+    Raises: ShapeError if the lengths differ, a loss is not in [0, 1] or the thresholds do not descend.
     """
-    confidence, right = np.asarray(confidence, float), np.asarray(right, bool)
-    if confidence.shape != right.shape:
-        raise ShapeError(f"{len(confidence)} confidences have {len(right)} outcomes; expected one each")
+    confidence, loss = np.asarray(confidence, float), np.asarray(loss, float)
+    if confidence.shape != loss.shape:
+        raise ShapeError(f"{len(confidence)} confidences have {len(loss)} outcomes; expected one each")
+    if not ((loss >= 0) & (loss <= 1)).all():
+        raise ShapeError("a loss lies outside [0, 1]")
     if any(after >= before for before, after in pairwise(thresholds)):
         raise ShapeError("the thresholds do not descend; expected them from strict to lax")
-    chosen: tuple[float | None, int, int, float] = (None, 0, 0, 1.0)
+    binary = bool(((loss == 0) | (loss == 1)).all())
+    chosen: tuple[float | None, int, float, float] = (None, 0, 0.0, 1.0)
     tried = 0
     for tried, threshold in enumerate(thresholds, 1):  # noqa: B007
         taken = confidence >= threshold
-        accepted, errors = int(taken.sum()), int((taken & ~right).sum())
-        p_value = float(binom.cdf(errors, accepted, 1 - target))
+        accepted, errors = int(taken.sum()), float(loss[taken].sum())
+        if binary:
+            p_value = float(binom.cdf(errors, accepted, 1 - target))
+        else:
+            p_value = hoeffding_bentkus(errors / max(accepted, 1), accepted, 1 - target)
         if p_value > delta:
             chosen = chosen if chosen[0] is not None else (None, accepted, errors, p_value)
             break
@@ -94,6 +103,16 @@ def learn_then_test(
     n = len(confidence)
     message = _message(value, target, delta, accepted, n, bool(thresholds))
     return Threshold(value, target, delta, n, accepted, errors, p_value, accepted / max(n, 1), tried, message)
+
+
+def hoeffding_bentkus(mean: float, n: int, allowed: float) -> float:
+    """p-value of "the expected loss is above `allowed`", from the mean of n losses in [0, 1]."""
+    if n == 0 or mean >= allowed:
+        return 1.0
+    a, b = mean, allowed
+    divergence = (a * math.log(a / b) if a else 0.0) + (1 - a) * math.log((1 - a) / (1 - b))
+    bentkus = math.e * float(binom.cdf(math.ceil(n * mean - 1e-9), n, allowed))
+    return min(1.0, math.exp(-n * divergence), bentkus)
 
 
 def _message(value: float | None, target: float, delta: float, accepted: int, n: int, tested: bool) -> str:
