@@ -1,0 +1,177 @@
+"""The door: who asks, whether they may, and the row that says how it went.
+
+A visit begins when a request's head has been read and ends when its row is committed; the last byte of the answer goes
+out after that. Whoever is refused before it may ask anything (no key, no right, over a limit) is counted and leaves no row:
+a flood of refusals must not fill the disk.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from starlette.types import Scope
+
+from jangin.access.keys import Key, Keys
+from jangin.access.limits import Gate, Permit
+from jangin.errors import JanginError, RequestError
+from jangin.ledger.book import Ledger
+from jangin.ledger.row import Route, Row, now_us
+from jangin.serve.fleet import Entry
+
+BEARER = b"bearer "
+MOST_HEADER = 200
+
+
+class Figures(NamedTuple):
+    """What one second of an engine's work costs here, and how that is known. None: not known."""
+
+    usd_per_s: float = 0.0
+    watts: float | None = None
+    energy_method: str | None = None
+
+
+class Door:
+    """What every request passes. Without keys everybody may ask; without a ledger nothing is written down."""
+
+    def __init__(self, keys: Keys | None = None, ledger: Ledger | None = None, figures: Figures | None = None):
+        self.keys = keys
+        self.ledger = ledger
+        self.figures = figures or Figures()
+        self.gate = Gate(None if ledger is None else _spent(ledger))
+        self.refused: Counter[int] = Counter()
+
+    def enter(self, scope: Scope, request_id: str, endpoint: str) -> Visit:
+        """Raises: RequestError 401 without a key in force."""
+        key = None
+        if self.keys is not None:
+            self.keys.refresh()
+            key = self.keys.find(_secret(scope))
+            if key is None:
+                self.refused[401] += 1
+                raise RequestError(
+                    "no valid API key: send 'Authorization: Bearer jk-...' (jangin keys add NAME makes one)",
+                    status=401,
+                    code="invalid_api_key",
+                )
+        return Visit(self, key, request_id, endpoint)
+
+
+class Visit:
+    """One request. `ask` once the specialist is known, `report` once it has answered, `close` before the last byte."""
+
+    __slots__ = (
+        "_at",
+        "_door",
+        "_error_code",
+        "_open",
+        "_permit",
+        "_row",
+        "_started",
+        "endpoint",
+        "entry",
+        "key",
+        "request_id",
+        "route",
+    )
+
+    def __init__(self, door: Door, key: Key | None, request_id: str, endpoint: str):
+        self._door, self.key, self.request_id, self.endpoint = door, key, request_id, endpoint
+        self._at, self._started = now_us(), time.perf_counter()
+        self._permit: Permit | None = None
+        self._open = False
+        self._error_code: str | None = None
+        self._row: dict[str, int | float | str | None] = {}
+        self.entry: Entry | None = None
+        self.route: Route = "local"
+
+    def admin(self) -> bool:
+        """May this visitor change what is served? None: there are no keys to tell."""
+        return self.key is not None and "admin" in self.key.roles
+
+    def ask(self, entry: Entry) -> None:
+        """Raises: RequestError 403 for a specialist, or a role, that is not the key's; 429 over its limits."""
+        if self.key is not None:
+            try:
+                if "ask" not in self.key.roles:
+                    raise RequestError("this key administers and may not ask", status=403, code="not_permitted")
+                self._permit = self._door.gate.admit(self.key, entry.info.name)
+            except RequestError as error:
+                self._door.refused[error.status] += 1
+                raise
+        self.entry, self._open = entry, True
+
+    def report(
+        self,
+        *,
+        prompt_tokens: int = 0,
+        completion_tokens: int = 0,
+        work_s: float = 0.0,
+        confidence: float | None = None,
+        ttft_s: float | None = None,
+    ) -> None:
+        """What answering took. `work_s`: seconds of the engine's work that this answer accounts for."""
+        figures = self._door.figures
+        self._row = {
+            "prompt_tokens": prompt_tokens,
+            "completion_tokens": completion_tokens,
+            "confidence": None if confidence is None else min(1.0, max(0.0, confidence)),
+            "ttft_us": None if ttft_s is None else round(ttft_s * 1e6),
+            "cost_usd": work_s * figures.usd_per_s,
+            "energy_wh": None if figures.watts is None else work_s * figures.watts / 3600,
+            "energy_method": figures.energy_method,
+        }
+
+    def failed(self, error: JanginError) -> None:
+        self.route, self._error_code = "failed", error.code
+
+    async def close(self, status: int) -> None:
+        """Settles with the key and commits the row. A second call does nothing. Raises: StorageError."""
+        if not self._open:
+            return
+        self._open = False
+        row = self._row
+        cost = float(row.get("cost_usd") or 0.0)
+        try:
+            if self._door.ledger is not None:
+                await self._door.ledger.append(self._as_row(status))
+        finally:
+            if self._permit is not None:
+                tokens = int(row.get("prompt_tokens") or 0) + int(row.get("completion_tokens") or 0)
+                self._permit.settle(tokens, cost)
+
+    def _as_row(self, status: int) -> Row:
+        assert self.entry is not None
+        entry = self.entry
+        return Row(
+            id=self.request_id,
+            at=self._at,
+            task=entry.info.name,
+            endpoint=self.endpoint,
+            route=self.route,
+            status=status,
+            key_id=self.key.id if self.key else "",
+            specialist=entry.info.sha256[:16],
+            duration_us=round((time.perf_counter() - self._started) * 1e6),
+            certificate=entry.certificate.id if entry.certificate else None,
+            error_code=self._error_code,
+            **self._row,  # type: ignore[arg-type]  # the names and types of `report`
+        )
+
+
+def _secret(scope: Scope) -> bytes:
+    """The bearer token; empty without one. OpenAI's clients send it so."""
+    for name, value in scope["headers"]:
+        if name == b"authorization" and len(value) <= MOST_HEADER and value[:7].lower() == BEARER:
+            return bytes(value[7:].strip())
+    return b""
+
+
+def _spent(ledger: Ledger) -> Callable[[str, datetime], float]:
+    def spent(key_id: str, since: datetime) -> float:
+        return ledger.totals(key_id, int(since.astimezone(UTC).timestamp() * 1e6)).cost_usd
+
+    return spent
