@@ -23,8 +23,8 @@ _DEEPEST = 8
 class Leaf(msgspec.Struct, frozen=True, omit_defaults=True):
     """A field that holds a value, or a list of them (`many`). path: the names from the outermost object in.
 
-    must: it has to be in every answer. copied: from the input; else one of `values`. fallback: what it holds when
-    nothing is found and it must be there; a list falls back on [].
+    must: it has to be there wherever the object around it is. copied: from the input; else one of `values`. fallback:
+    what it holds when nothing is found and it must be there; a list falls back on [].
     """
 
     path: list[str]
@@ -47,15 +47,15 @@ class Leaf(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def leaves(schema: Mapping[str, Any]) -> list[Leaf]:
     """Every field, in the schema's order, none decided yet. Only of a schema without `why_no_form`."""
-    return list(_walk(schema, [], True))
+    return list(_walk(schema, []))
 
 
-def _walk(schema: Mapping[str, Any], path: list[str], must: bool) -> Iterator[Leaf]:
+def _walk(schema: Mapping[str, Any], path: list[str]) -> Iterator[Leaf]:
     required = set(schema.get("required", ()))
     for name, part in (schema.get("properties") or {}).items():
-        here, needed = [*path, name], must and name in required
+        here = [*path, name]
         if part.get("properties"):
-            yield from _walk(part, here, needed)
+            yield from _walk(part, here)
         elif isinstance(part.get("items"), dict):
             yield Leaf(here, dict(part["items"]), many=True, must=name in required)
         else:

@@ -197,7 +197,8 @@ def _info(found: Specialist | Writer) -> Info:
     manifest = found.manifest
     writing = None
     if isinstance(found, Writer):
-        writing = WritingInfo(found.writing.max_tokens, found.writing.context, found.writing.schema)
+        limits = found.writing
+        writing = WritingInfo(limits.max_tokens, limits.context, limits.schema, manifest.spans is not None)
     return Info(
         found.name,
         found.kind,

@@ -1,7 +1,8 @@
 """Fits the chain of `models/chain.py`: a few passes over train, AdaGrad, only the cues of a batch touched at a time.
 
-The objective is the likelihood of the tags with an L2 penalty, spread over the batches that a cue stands in. Source of
-the update: Duchi, Hazan and Singer (2011).
+The objective is the likelihood of the tags with an L2 penalty, spread over the batches that a cue stands in; the weights
+are the mean of those after each pass of the second half, which costs nothing and steadies them. Sources: Duchi, Hazan
+and Singer (2011) for the update, Polyak and Juditsky (1992) for the mean.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class Weights(msgspec.Struct, frozen=True, eq=False):
 
 
 def fit(rows: Tagged, fields: int, recipe: Recipe, seed: int, progress: Any = None) -> Weights:
-    """The weights after the last pass; the same for the same rows and seed."""
+    """The same weights for the same rows and seed."""
     rng = np.random.default_rng(seed)
     labels, size = 1 + 2 * fields, rows.cues.shape[1]
     may = allowed(fields)
@@ -58,6 +59,8 @@ def fit(rows: Tagged, fields: int, recipe: Recipe, seed: int, progress: Any = No
     for row in range(number):
         appear[np.unique(rows.cues[rows.start[row] : rows.start[row + 1]].indices)] += 1
     spread = (recipe.penalty / np.maximum(1.0, np.minimum(appear, batches))).astype(np.float32)
+    first = recipe.passes // 2
+    mean_weight, mean_move = np.zeros_like(weight), np.zeros_like(move)
     for turn in range(recipe.passes):
         order = rng.permutation(number)
         # Batches of like length waste little on padding.
@@ -68,10 +71,12 @@ def fit(rows: Tagged, fields: int, recipe: Recipe, seed: int, progress: Any = No
             if not len(part):
                 continue
             _step(rows, part, lengths, may, weight, move, weight_sum, move_sum, spread, batches, recipe, rng)
+        if turn >= first:
+            mean_weight += weight / (recipe.passes - first)
+            mean_move += move / (recipe.passes - first)
         if progress is not None:
             progress.update(number)
-    move = np.where(may, move, 0.0)
-    return Weights(weight, move.astype(np.float32))
+    return Weights(mean_weight, np.where(may, mean_move, 0.0).astype(np.float32))
 
 
 def _step(

@@ -67,7 +67,7 @@ def plan_of(examples: Sequence[Example], schema: Mapping[str, Any]) -> Plan:
         form=form,
         rows=rows,
         share=covered.total() / total if total else 0.0,
-        by_field={name: covered[name] / count for name, count in sorted(expected.items())},
+        by_field={name: covered[name] / count for name, count in sorted(expected.items()) if count},
         longest=max(1, min(LONGEST_VALUE, round(1.5 * longest))),
         contexts=contexts_of(texts),
     )
@@ -133,8 +133,6 @@ def _values(leaf: Leaf, examples: Sequence[Example]) -> list[Any]:
         if value != ABSENT and fault(value, leaf.schema):
             continue
         seen[msgspec.json.encode(value)] += 1
-    if leaf.must:
-        del seen[msgspec.json.encode(ABSENT)]
     return [msgspec.json.decode(text) for text, _ in sorted(seen.items(), key=lambda each: (-each[1], each[0]))]
 
 
