@@ -46,6 +46,7 @@ def task(folder: Path, make: Any = english, rows: int = 220, more: str = "") -> 
         text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in make(count, seed))
         (folder / f"{name}.jsonl").write_text(text, "utf-8")
     (folder / "task.yaml").write_text(
-        "name: orders\nkind: extract\ndescription: Orders.\ndata: {train: train.jsonl, test: test.jsonl}\n" + more, "utf-8"
+        "name: orders\nkind: extract\ndescription: Orders.\ndata: {train: train.jsonl, test: test.jsonl}\n" + more,
+        "utf-8",
     )
     return folder

@@ -1,4 +1,4 @@
-"""Extraction by copying: pieces, the chain, the form of a schema, the climb and everything that a specialist goes through."""
+"""Extraction by copying: pieces, the chain, the form of a schema, the climb, and all that a specialist goes through."""
 
 from __future__ import annotations
 
@@ -115,7 +115,9 @@ SCHEMA = {
 
 
 def test_what_is_required_is_there_and_satisfies_the_schema_whatever_was_found():
-    form = [msgspec.structs.replace(leaf, fallback=each) for leaf, each in zip(leaves(SCHEMA), ("n/a", 0, None, None, None))]
+    form = [
+        msgspec.structs.replace(leaf, fallback=each) for leaf, each in zip(leaves(SCHEMA), ("n/a", 0, None, None, None))
+    ]
     assert [(leaf.name, leaf.must, leaf.many) for leaf in form] == [
         *(("brand", True, False), ("item.count", True, False), ("item.note", False, False)),
         *(("tags", True, True), ("more.x", True, False)),
@@ -150,7 +152,10 @@ def test_a_copied_text_becomes_a_value_of_the_schemas_type_or_none(schema, text,
     ("part", "why"),
     [
         ({"type": "string", "pattern": "a+"}, "field 'x' says 'pattern', which copying cannot promise"),
-        ({"type": "array", "items": {"type": "array", "items": {}}}, "field 'x', an item holds lists or objects in a list"),
+        (
+            {"type": "array", "items": {"type": "array", "items": {}}},
+            "field 'x', an item holds lists or objects in a list",
+        ),
         ({"type": "object"}, "field 'x' holds no plain value"),
         ({"anyOf": [{"type": "string"}]}, "field 'x' says 'anyOf', which copying cannot promise"),
     ],
@@ -178,7 +183,12 @@ def test_each_field_is_copied_or_chosen_and_the_ceiling_is_what_both_can_give():
 
 def test_accepted_values_decide_which_text_is_copied():
     rows = [
-        {"id": str(n), "input": f"Acme, Co. hat {n}", "output": {"b": "Acme Co"}, "gold": {"b": ["Acme Co", "Acme, Co."]}}
+        {
+            "id": str(n),
+            "input": f"Acme, Co. hat {n}",
+            "output": {"b": "Acme Co"},
+            "gold": {"b": ["Acme Co", "Acme, Co."]},
+        }
         for n in range(12)
     ]
     found = plan(rows)
@@ -210,7 +220,16 @@ def test_every_answer_satisfies_the_schema_and_tells_its_confidence(made):
     copier = open_specialist(made, Readers())
     assert isinstance(copier, Copier)
     rows = orders.english(40, 9)
-    hostile = ["", " ", "\u0000\u2028", "x" * 3_000, "{" * 500, "١٢٣ 서울\ud7ff", '"}],' * 50, unicodedata.normalize("NFD", "각 é")]
+    hostile = [
+        "",
+        " ",
+        "\u0000\u2028",
+        "x" * 3_000,
+        "{" * 500,
+        "١٢٣ 서울\ud7ff",
+        '"}],' * 50,
+        unicodedata.normalize("NFD", "각 é"),
+    ]
     found = copier.write([*(row["input"] for row in rows), *hostile])
     assert all(fault(each.output, copier.spec.schema) is None for each in found)
     assert all(json.loads(each.text) == each.output and each.finish == "stop" for each in found)
@@ -311,12 +330,19 @@ def test_korean_values_end_inside_a_word(tmp_path):
     folder = orders.task(tmp_path / "주문", orders.korean)
     found = train(folder, only=["spans-ngrams"], quiet=True)
     copier = load_writer(found.specialist)
-    assert copier.write(["인천으로 고구마를 17상자 보내 주세요"])[0].output == {"도시": "인천", "물건": "고구마", "상자": 17}
+    assert copier.write(["인천으로 고구마를 17상자 보내 주세요"])[0].output == {
+        "도시": "인천",
+        "물건": "고구마",
+        "상자": 17,
+    }
 
 
 def test_a_task_whose_values_do_not_stand_in_its_inputs_skips_the_rung_and_says_why(tmp_path):
     def rewritten(count, seed):
-        return [{**row, "output": {"a": f"{row['id']} said", "b": row["output"]["size"]}} for row in orders.english(count, seed)]
+        return [
+            {**row, "output": {"a": f"{row['id']} said", "b": row["output"]["size"]}}
+            for row in orders.english(count, seed)
+        ]
 
     from jangin.task import load_task
     from jangin.train.spans import SpansRung

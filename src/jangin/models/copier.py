@@ -314,10 +314,14 @@ def read_tagger(folder: Path, fields: int) -> Tagger:
         weight = tensors["cue.weight"].astype(np.float32) * tensors["cue.scale"][:, None]
         move = tensors["move"].astype(np.float64)
     except Exception as error:
-        raise BundleError(f"{folder}: not a tagger that Jangin wrote", "train again, or copy the bundle again") from error
+        raise BundleError(
+            f"{folder}: not a tagger that Jangin wrote", "train again, or copy the bundle again"
+        ) from error
     labels = 1 + 2 * fields
     if weight.shape != (len(lexicon.cues), labels) or move.shape != (labels, labels):
-        raise BundleError(f"{folder}: its tagger is not one of {fields} fields", "train again, or copy the bundle again")
+        raise BundleError(
+            f"{folder}: its tagger is not one of {fields} fields", "train again, or copy the bundle again"
+        )
     index = {cue: number for number, cue in enumerate(lexicon.cues)}
     return Tagger(index, lexicon.known, weight, np.where(allowed(fields), np.exp(move), 0.0))
 

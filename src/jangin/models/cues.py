@@ -83,9 +83,8 @@ def cues(
         mine.append(f"@={'first' if at == 0 else 'last' if at == size - 1 else min(at, 9)}")
         mine += matched[at]
         if context is not None:
-            near_known = [cue for cue in matched[at]]
             sides = (f"w={text}", f"s={shapes[at]}", f"w-1={before}", f"w1={after}", mine[2], "")
-            mine += [f"{context}^{cue}" for cue in (*sides, *near_known)]
+            mine += [f"{context}^{cue}" for cue in (*sides, *matched[at])]
         mine.append("*")
         found.append(mine)
     return found

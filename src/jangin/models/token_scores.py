@@ -1,7 +1,7 @@
 """An encoder's score of every label for every piece of a text, from ONNX Runtime.
 
-A text runs alone, so that an answer does not depend on its neighbours. What lies past MAX_TOKENS is not read: its pieces
-score nothing, and the cues alone decide.
+A text runs alone, so that an answer does not depend on its neighbours. What lies past MAX_TOKENS is not read: its
+pieces score nothing, and the cues alone decide.
 """
 
 from __future__ import annotations
@@ -58,7 +58,9 @@ class TokenScores:
         if not encoding.ids:
             return found, 0
         ids = np.array([encoding.ids], np.int64)
-        logits = np.asarray(self._session.run(["logits"], {"input_ids": ids, "attention_mask": np.ones_like(ids)})[0][0])
+        logits = np.asarray(
+            self._session.run(["logits"], {"input_ids": ids, "attention_mask": np.ones_like(ids)})[0][0]
+        )
         logits = logits - logits.max(axis=1, keepdims=True)
         logits = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
         places = np.array(place_pieces(encoding.offsets, len(self._prefix), parts), np.int64)

@@ -1,13 +1,12 @@
 """Fits the chain of `models/chain.py`: a few passes over train, AdaGrad, only the cues of a batch touched at a time.
 
-The objective is the likelihood of the tags with an L2 penalty, spread over the batches that a cue stands in; the weights
-are the mean of those after each pass of the second half, which costs nothing and steadies them. Sources: Duchi, Hazan
-and Singer (2011) for the update, Polyak and Juditsky (1992) for the mean.
+The objective is the likelihood of the tags with an L2 penalty, spread over the batches that a cue stands in; the
+weights are the mean of those after each pass of the second half, which costs nothing and steadies them. Sources: Duchi,
+Hazan and Singer (2011) for the update, Polyak and Juditsky (1992) for the mean.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec

@@ -74,7 +74,7 @@ def plan_of(examples: Sequence[Example], schema: Mapping[str, Any]) -> Plan:
 
 
 def truths(example: Example, leaf: Leaf) -> list[list[str]]:
-    """The values of a field, in the form that they are compared in: each a list of accepted texts, the first one best."""
+    """The values of a field, in the form that they are compared in: each a list of accepted texts, the best first."""
     if isinstance(example.gold, dict):
         accepted = [text for value in example.gold.get(leaf.name, ()) for text in values_of(value).get("", ())]
         return [accepted] if accepted else []

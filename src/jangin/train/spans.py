@@ -156,9 +156,7 @@ def make(shop: WritingShop, base: str | None, folder: Path) -> _Made:
     apart, held_out = _division(shop, plan)
     tokens = _token_tagger(shop, base, [plan.rows[at] for at in apart], plan, folder) if base else None
     first = fit_chain([plan.rows[at] for at in apart], [contexts[at] for at in apart], plan, shop)
-    unseen = [
-        _scored(first, tokens, choosers, plan, context_field, example, row) for example, row in held_out
-    ]
+    unseen = [_scored(first, tokens, choosers, plan, context_field, example, row) for example, row in held_out]
     weights, thresholds, score = settle(unseen, first, plan, shop.schema, shop.task.metric, tokens is not None)
     whole = first if len(apart) == len(plan.rows) else fit_chain(plan.rows, contexts, plan, shop)
     files = [bundle.TAGGER, bundle.CUES]
@@ -170,7 +168,9 @@ def make(shop: WritingShop, base: str | None, folder: Path) -> _Made:
     if tokens is not None and base is not None:
         from jangin.files import hash_file
 
-        encoder = bundle.EncoderSpec(base, hash_file(folder / "encoder.onnx"), "logits", "encoder.onnx", "tokenizer.json")
+        encoder = bundle.EncoderSpec(
+            base, hash_file(folder / "encoder.onnx"), "logits", "encoder.onnx", "tokenizer.json"
+        )
         files += ["encoder.onnx", "tokenizer.json"]
     spec = bundle.SpansSpec(
         schema=shop.schema,
@@ -186,9 +186,7 @@ def make(shop: WritingShop, base: str | None, folder: Path) -> _Made:
         "ceiling": round(plan.share, 4),
         "ceiling_by_field": {name: round(share, 3) for name, share in plan.by_field.items() if share < 1},
         "copied": [leaf.name for leaf in plan.form if leaf.copied],
-        "chosen": {
-            plan.form[number].name: round(each.accuracy, 4) for number, each in choosers.items()
-        },
+        "chosen": {plan.form[number].name: round(each.accuracy, 4) for number, each in choosers.items()},
         "cues": len(whole.lexicon.cues),
         "contexts": len(plan.contexts),
         "thresholds": sorted(set(thresholds)),
@@ -204,9 +202,7 @@ def choose(shop: WritingShop, plan: Plan, number: int) -> Chooser:
     """An n-gram model of one field's value, as `classify` would have it."""
     leaf = plan.form[number]
     place = {msgspec.json.encode(value): at for at, value in enumerate(leaf.values)}
-    gold = [
-        place.get(msgspec.json.encode(raw_value(example.output, leaf.path)), -1) for example in shop.splits.train
-    ]
+    gold = [place.get(msgspec.json.encode(raw_value(example.output, leaf.path)), -1) for example in shop.splits.train]
     rows = Rows([row.text for row in plan.rows], np.array(gold, np.int64), None, None)
     rows = take(rows, np.flatnonzero(rows.gold >= 0))
     blocks = features.fit_blocks(rows.texts, len(leaf.values))

@@ -1,7 +1,7 @@
 """An encoder fine-tuned to tag every token (extra `train`), exported to the graph that ONNX Runtime serves.
 
-One linear layer on the last layer's tokens; a piece is read at the token that its first character lies in. The recipe is
-fixed but for its length. A checkpoint is written after each pass: a killed run goes on from it, and ends in the same
+One linear layer on the last layer's tokens; a piece is read at the token that its first character lies in. The recipe
+is fixed but for its length. A checkpoint is written after each pass: a killed run goes on from it, and ends in the same
 weights.
 """
 
