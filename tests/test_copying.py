@@ -288,7 +288,7 @@ def test_it_is_certified_rerun_evaluated_and_answers_a_file(made, tmp_path):
     told = predict(made, data, tmp_path / "out.jsonl", quiet=True)
     lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text("utf-8").splitlines()]
     assert (told.rows, told.errors) == (25, 0)
-    assert sum(line["answer"] == row["output"] for line, row in zip(lines, rows)) > 18
+    assert sum(line["output"] == row["output"] for line, row in zip(lines, rows)) > 18
 
 
 def test_there_is_nothing_to_export(made, tmp_path):

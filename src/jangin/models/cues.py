@@ -8,9 +8,8 @@ of train does not count its own, or the tagger would learn to trust them more th
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 
@@ -56,7 +55,7 @@ def cues(
     size = len(parts)
     low = [part.text.casefold() for part in parts]
     shapes = [shape(part.text) for part in parts]
-    glued = [0 < at and parts[at - 1].end == parts[at].start for at in range(size)]
+    glued = [at > 0 and parts[at - 1].end == parts[at].start for at in range(size)]
     words: dict[int, list[int]] = {}
     for at, part in enumerate(parts):
         words.setdefault(part.word, []).append(at)
