@@ -47,7 +47,7 @@ class Lexicon(msgspec.Struct, frozen=True):
 class Tagger(NamedTuple):
     """cue (v, labels) float32 and moves (labels, labels), exp of the transitions' scores."""
 
-    index: dict[str, int]
+    row_of: dict[str, int]
     known: Known
     cue: Floats
     moves: Any
@@ -55,9 +55,9 @@ class Tagger(NamedTuple):
     def scores(self, parts: Sequence[Piece], context: str | None) -> Floats:
         """(pieces, labels)."""
         found = np.zeros((len(parts), self.cue.shape[1]), np.float32)
-        index = self.index
+        row_of = self.row_of
         for at, names in enumerate(cues(parts, self.known, context)):
-            rows = sorted({index[name] for name in names if name in index})
+            rows = sorted({row_of[name] for name in names if name in row_of})
             found[at] = self.cue[rows].sum(axis=0)
         return found
 
@@ -322,8 +322,8 @@ def read_tagger(folder: Path, fields: int) -> Tagger:
         raise BundleError(
             f"{folder}: its tagger is not one of {fields} fields", "train again, or copy the bundle again"
         )
-    index = {cue: number for number, cue in enumerate(lexicon.cues)}
-    return Tagger(index, lexicon.known, weight, np.where(allowed(fields), np.exp(move), 0.0))
+    row_of = {cue: number for number, cue in enumerate(lexicon.cues)}
+    return Tagger(row_of, lexicon.known, weight, np.where(allowed(fields), np.exp(move), 0.0))
 
 
 def chooser_file(number: int) -> str:

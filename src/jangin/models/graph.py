@@ -104,7 +104,7 @@ def build(
     if each_token:
         assert head is not None
         g.linear(x, np.asarray(head[0], np.float32), np.asarray(head[1], np.float32), "logits")
-        shape = ["batch", "tokens", len(head[1])]
+        shape: list[str | int | None] = ["batch", "tokens", len(head[1])]
         return _serialised(g, [helper.make_tensor_value_info("logits", TensorProto.FLOAT, shape)])
     column = g.op("Unsqueeze", [mask, g.const("last_axis", np.array([2], np.int64))], "mask_column")
     last = _mean(g, x, column, "last")

@@ -34,13 +34,17 @@ class Readers:
 
     def __init__(self, threads: int | None = None, bulk: bool = False):
         """`bulk`: as `Encoder` says."""
-        self.threads, self._bulk = threads, bulk
+        self._threads, self._bulk = threads, bulk
         self._open: dict[str, Encoder] = {}
         self._decoders: dict[tuple[str, bool], SharedDecoder] = {}
 
+    @property
+    def threads(self) -> int | None:
+        return self._threads
+
     def get(self, files: EncoderFiles) -> Encoder:
         if files.sha256 not in self._open:
-            self._open[files.sha256] = Encoder(files, self.threads, self._bulk)
+            self._open[files.sha256] = Encoder(files, self._threads, self._bulk)
         return self._open[files.sha256]
 
     def decoder(self, folder: Path, manifest: bundle.Manifest) -> Held:
@@ -53,7 +57,7 @@ class Readers:
         # Labels take one pass, answers many: on one engine a label would wait until the answers in work are written.
         key = spec.sha256, spec.writing is None
         if key not in self._decoders:
-            self._decoders[key] = SharedDecoder(weights, context=CONTEXT, threads=self.threads)
+            self._decoders[key] = SharedDecoder(weights, context=CONTEXT, threads=self._threads)
         adapter = Path(folder) / spec.adapter if spec.adapter else None
         return self._decoders[key].hold(adapter, spec.writing.context if spec.writing else None)
 

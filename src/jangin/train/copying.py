@@ -201,7 +201,8 @@ def _places(text: str, parts: Sequence[Piece], value: str) -> list[tuple[int, in
         return []
     starts = {part.start: at for at, part in enumerate(parts)}
     ends = {part.end: at + 1 for at, part in enumerate(parts)}
-    found, at = [], text.find(value)
+    found: list[tuple[int, int]] = []
+    at = text.find(value)
     while at >= 0 and len(found) < 20:
         if at in starts and at + len(value) in ends:
             found.append((starts[at], ends[at + len(value)]))

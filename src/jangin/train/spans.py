@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 
 ENOUGH = 0.8  # of train's values must be copied or chosen, or the rung is not worth its time
 FEWEST_SEEN = 2  # a cue of one piece teaches nothing about others
-HELD_OUT = 5  # every so many rows of train decide thresholds
+# Every so many rows of train decide weights and thresholds. The chain is fitted on them afterwards, the encoder is not.
+HELD_OUT, HELD_OUT_OF_ENCODER = 5, 10
 FEWEST_ROWS = 10
 THRESHOLDS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
@@ -153,7 +154,7 @@ def make(shop: WritingShop, base: str | None, folder: Path) -> _Made:
     choosers = {number: choose(shop, plan, number) for number, leaf in enumerate(plan.form) if leaf.chosen}
     context_field = None if plan.contexts else _context_field(plan.form, choosers)
     contexts = [_context(plan, context_field, example, row) for example, row in zip(shop.splits.train, plan.rows)]
-    apart, held_out = _division(shop, plan)
+    apart, held_out = _division(shop, plan, HELD_OUT_OF_ENCODER if base else HELD_OUT)
     tokens = _token_tagger(shop, base, [plan.rows[at] for at in apart], plan, folder) if base else None
     first = fit_chain([plan.rows[at] for at in apart], [contexts[at] for at in apart], plan, shop)
     unseen = [_scored(first, tokens, choosers, plan, context_field, example, row) for example, row in held_out]
@@ -234,19 +235,19 @@ def _context(plan: Plan, field: int | None, example: Example, row: Aligned) -> s
     return str(values.index(value)) if value in values else None
 
 
-def _division(shop: WritingShop, plan: Plan) -> tuple[list[int], list[tuple[Example, Aligned]]]:
+def _division(shop: WritingShop, plan: Plan, every: int) -> tuple[list[int], list[tuple[Example, Aligned]]]:
     """(places in train to learn from, the rows that decide weights and thresholds)."""
     if shop.splits.calibration:
         assert shop.schema is not None
         other = plan_of(shop.splits.calibration, shop.schema).rows
         return list(range(len(plan.rows))), list(zip(shop.splits.calibration, other))
-    inside = [at for at in range(len(plan.rows)) if at % HELD_OUT]
-    return inside, [(shop.splits.train[at], plan.rows[at]) for at in range(0, len(plan.rows), HELD_OUT)]
+    inside = [at for at in range(len(plan.rows)) if at % every]
+    return inside, [(shop.splits.train[at], plan.rows[at]) for at in range(0, len(plan.rows), every)]
 
 
 class Chain(NamedTuple):
     lexicon: Lexicon
-    index: dict[str, int]
+    row_of: dict[str, int]
     weights: chain.Weights
 
 
@@ -258,9 +259,8 @@ def fit_chain(rows: Sequence[Aligned], contexts: Sequence[str | None], plan: Pla
     seen: Counter[str] = Counter()
     told = []
     for row, context in zip(rows, contexts):
-        names = cues(row.pieces, known, context, frozenset(row.own))
-        told.append(names)
-        for each in names:
+        told.append(cues(row.pieces, known, context, frozenset(row.own)))
+        for each in told[-1]:
             seen.update(set(each))
     labels = 1 + 2 * sum(leaf.copied for leaf in plan.form)
     kept = sorted((-count, cue) for cue, count in seen.items() if count >= FEWEST_SEEN)[: MOST_WEIGHTS // labels]
@@ -323,10 +323,10 @@ def _scored(
     context = context_of(row.text, plan.contexts)
     if field is not None:
         context = str(int(np.argmax(chosen[field])))
-    index, weight = fitted.index, fitted.weights.cue
+    row_of, weight = fitted.row_of, fitted.weights.cue
     scores = np.zeros((len(row.pieces), weight.shape[1]))
     for at, names in enumerate(cues(row.pieces, fitted.lexicon.known, context)):
-        scores[at] = weight[sorted({index[name] for name in names if name in index})].sum(axis=0)
+        scores[at] = weight[sorted({row_of[name] for name in names if name in row_of})].sum(axis=0)
     read = tokens.scores(row.text, row.pieces)[0] if tokens is not None else None
     return Scored(example, row, context, scores, read, chosen)
 
