@@ -35,7 +35,7 @@ from jangin.files import hash_file, write_atomic
 from jangin.models.base import Rule
 from jangin.models.decoder import PARALLEL, Decoder
 from jangin.models.specialist import Readers
-from jangin.models.writer import load_writer
+from jangin.models.written import load_writer
 from jangin.prompt import chatml
 from jangin.serve.run import start
 from jangin.serve.turns import Turns

@@ -6,6 +6,8 @@ bank-intents/
   encoder.onnx       only when the encoder was fine-tuned (with tokenizer.json)
   adapter.gguf       only on a decoder that was trained: its LoRA weights
   shots.jsonl        only on a decoder that was not: the examples that its prompts are made of
+  tagger.safetensors, cues.json, choice-N.safetensors    of one that copies: the chain's weights, what each of them is
+                     about, and of the Nth field, when it is chosen from a few values, a linear head
   record.json        the climb: every rung tried, seconds, energy, parity (not part of the identity)
   certificate.*      written by `certify` (not part of the identity)
 """
@@ -20,6 +22,7 @@ import msgspec
 from jangin.errors import BundleError
 from jangin.files import hash_file, hash_json
 from jangin.models.base import Rule
+from jangin.models.form import Leaf
 from jangin.prompt import PromptTemplate
 from jangin.types import Kind
 
@@ -28,6 +31,8 @@ MANIFEST = "manifest.json"
 HEAD = "head.safetensors"
 ADAPTER = "adapter.gguf"
 SHOTS = "shots.jsonl"
+TAGGER = "tagger.safetensors"
+CUES = "cues.json"
 
 
 class EncoderSpec(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -69,6 +74,24 @@ class WritingSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     shots: int = 0
 
 
+class SpansSpec(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How an answer is copied from the input (`extract`); `models/copier.py` reads it.
+
+    form: the schema's fields; thresholds: one a field, the probability from which a copied value is given. longest:
+    pieces of a value at most. contexts: the heads before a colon that cues are conjoined with; context_field: else the
+    chosen field, by its number in the form, whose value they are conjoined with. weights: of the cues' scores and of
+    the encoder's.
+    """
+
+    schema: dict[str, Any]
+    form: list[Leaf]
+    thresholds: list[float]
+    longest: int
+    contexts: list[str] = []
+    context_field: int | None = None
+    weights: tuple[float, float] = (1.0, 0.0)
+
+
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything that decides an answer, and where it came from.
 
@@ -89,6 +112,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lineage: dict[str, Any]
     files: dict[str, str]
     decoder: DecoderSpec | None = None
+    spans: SpansSpec | None = None
     format: int = FORMAT
 
     @property
@@ -100,7 +124,10 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def identity(manifest: Manifest) -> str:
     """sha256 of the canonical manifest: the specialist's name for certificates and servers."""
-    return hash_json(msgspec.to_builtins(manifest))
+    told = msgspec.to_builtins(manifest)
+    if manifest.spans is None:
+        del told["spans"]  # bundles that were named before there were any keep their name
+    return hash_json(told)
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -127,7 +154,11 @@ def read_manifest(folder: Path) -> Manifest:
 def _refuse_unnamed(path: Path, manifest: Manifest) -> None:
     """What decides answers must be among the hashed files, or the identity would not bind it."""
     spec, decoder = manifest.encoder, manifest.decoder
-    own = [HEAD] if decoder is None or decoder.writing is None else []
+    writes = manifest.spans is not None or (decoder is not None and decoder.writing is not None)
+    own = [] if writes else [HEAD]
+    if manifest.spans is not None:
+        own += [TAGGER, CUES]
+        own += [f"choice-{number}.safetensors" for number, leaf in enumerate(manifest.spans.form) if leaf.chosen]
     if spec is not None:
         own += [name for name in (spec.file, spec.tokenizer) if name is not None]
     if decoder is not None:

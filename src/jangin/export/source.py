@@ -113,6 +113,8 @@ def heads(weights: Path) -> tuple[str, int, int]:
 
 
 def _kind_of(manifest: bundle.Manifest) -> str:
+    if manifest.spans is not None:
+        return f"made to copy ({manifest.rung})"
     parts = [manifest.encoder.base if manifest.encoder else "", "n-grams" if "ngrams" in manifest.rung else ""]
     return f"made of {' and '.join(part for part in parts if part) or manifest.rung} and a linear head"
 

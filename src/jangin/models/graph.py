@@ -72,8 +72,14 @@ def build(
     weights: Mapping[str, np.ndarray],
     config: Mapping[str, Any],
     head: tuple[np.ndarray, np.ndarray] | None = None,
+    *,
+    each_token: bool = False,
 ) -> bytes:
-    """The serialised graph. `head`: weight (labels, hidden) and bias (labels,) over the *unnormalised* mean."""
+    """The serialised graph. `head`: weight (labels, hidden) and bias (labels,) over the *unnormalised* mean.
+
+    each_token: the head reads every token of the last layer instead, and `logits` (batch, tokens, labels) is all there
+    is: nothing is pooled.
+    """
     from onnx import TensorProto, helper
 
     kind = config.get("model_type", "bert")
@@ -95,6 +101,11 @@ def build(
         x = _layer(g, w, f"encoder.layer.{layer}.", x, away, hidden, heads, epsilon)
         if layer == layers * 2 // 3 - 1:
             middle = x
+    if each_token:
+        assert head is not None
+        g.linear(x, np.asarray(head[0], np.float32), np.asarray(head[1], np.float32), "logits")
+        shape: list[str | int | None] = ["batch", "tokens", len(head[1])]
+        return _serialised(g, [helper.make_tensor_value_info("logits", TensorProto.FLOAT, shape)])
     column = g.op("Unsqueeze", [mask, g.const("last_axis", np.array([2], np.int64))], "mask_column")
     last = _mean(g, x, column, "last")
     parts = [_unit(g, last, "last"), _unit(g, _mean(g, middle, column, "middle"), "middle")]
@@ -103,6 +114,12 @@ def build(
     if head is not None:
         g.linear(last, np.asarray(head[0], np.float32), np.asarray(head[1], np.float32), "logits")
         outputs.append(helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", len(head[1])]))
+    return _serialised(g, outputs)
+
+
+def _serialised(g: _Graph, outputs: list[Any]) -> bytes:
+    from onnx import TensorProto, helper
+
     inputs = [
         helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "tokens"])
         for name in ("input_ids", "attention_mask")

@@ -38,6 +38,10 @@ class Readers:
         self._open: dict[str, Encoder] = {}
         self._decoders: dict[tuple[str, bool], SharedDecoder] = {}
 
+    @property
+    def threads(self) -> int | None:
+        return self._threads
+
     def get(self, files: EncoderFiles) -> Encoder:
         if files.sha256 not in self._open:
             self._open[files.sha256] = Encoder(files, self._threads, self._bulk)

@@ -145,8 +145,3 @@ def as_object(text: str) -> dict[str, Any] | None:
     except (msgspec.DecodeError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
-
-
-def load_writer(folder: Path | str, readers: Readers | None = None) -> Writer:
-    """A specialist that writes. Raises: BundleError, BaseModelError, MissingExtraError."""
-    return Writer(Path(folder), readers or Readers())

@@ -17,7 +17,16 @@ from jangin.types import Input
 def open_specialist(folder: Path | str, readers: Readers) -> Specialist | Writer:
     """Either kind of specialist, ready to answer. Raises: BundleError, BaseModelError, MissingExtraError."""
     writes = bundle.read_manifest(Path(folder)).kind in WRITTEN
-    return (Writer if writes else Specialist)(Path(folder), readers)
+    return load_writer(folder, readers) if writes else Specialist(Path(folder), readers)
+
+
+def load_writer(folder: Path | str, readers: Readers | None = None) -> Writer:
+    """A specialist that writes, or copies. Raises: BundleError, BaseModelError, MissingExtraError."""
+    if bundle.read_manifest(Path(folder)).spans is not None:
+        from jangin.models.copier import Copier
+
+        return Copier(Path(folder), readers or Readers())
+    return Writer(Path(folder), readers or Readers())
 
 
 def write_all(writer: Writer, inputs: Sequence[Input]) -> list[Written | RequestError]:

@@ -68,6 +68,8 @@ def of_chat(request: wire.ChatRequest, info: Info, handle: int) -> Write:
     if request.logprobs and request.stream:
         raise wire.unsupported("logprobs", "is not implemented together with 'stream'")
     text = wire.chat_text(request.messages, "messages")
+    if request.logprobs and info.writing is not None and info.writing.copies:
+        raise wire.unsupported("logprobs", "would be of tokens, and this specialist copies values: see 'jangin.fields'")
     limits = [most for most in (request.max_tokens, request.max_completion_tokens) if most is not None]
     schema = _schema(request.response_format, info)
     return _order(request, info, handle, text, min(limits, default=None), schema, bool(request.logprobs))

@@ -29,6 +29,7 @@ from jangin.models.base import Floats
 from jangin.models.decoder import PARALLEL
 from jangin.models.specialist import Readers, Specialist
 from jangin.models.writer import Writer
+from jangin.models.written import open_specialist
 from jangin.predict import decide
 from jangin.serve.frames import (
     Answers,
@@ -112,9 +113,7 @@ class Engine:
 
     def load(self, order: Load) -> Loaded:
         folder = Path(order.folder)
-        decoder = read_manifest(folder).decoder
-        found: Specialist | Writer
-        found = Writer(folder, self.readers) if decoder and decoder.writing else Specialist(folder, self.readers)
+        found = open_specialist(folder, self.readers)
         if order.sha256 and found.sha256 != order.sha256:
             found.close()
             raise BundleError(
@@ -198,7 +197,8 @@ def _info(found: Specialist | Writer) -> Info:
     manifest = found.manifest
     writing = None
     if isinstance(found, Writer):
-        writing = WritingInfo(found.writing.max_tokens, found.writing.context, found.writing.schema)
+        limits = found.writing
+        writing = WritingInfo(limits.max_tokens, limits.context, limits.schema, manifest.spans is not None)
     return Info(
         found.name,
         found.kind,

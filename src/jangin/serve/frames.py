@@ -27,11 +27,15 @@ class Info(msgspec.Struct, frozen=True, array_like=True):
 
 
 class WritingInfo(msgspec.Struct, frozen=True, array_like=True):
-    """What bounds the answers of `extract` and `generate`: tokens of one answer, tokens of prompt and answer."""
+    """What bounds the answers of `extract` and `generate`: tokens of one answer, tokens of prompt and answer.
+
+    copies: values are copied, no token is written, so that none has a probability.
+    """
 
     max_tokens: int
     context: int
     schema: dict[str, Any] | None
+    copies: bool = False
 
 
 class Load(msgspec.Struct, frozen=True, array_like=True, tag=0):

@@ -13,7 +13,7 @@ import numpy as np
 from jangin.bases import catalogue
 from jangin.bases.fit import EPOCHS, Fit
 from jangin.bases.fit import fit as fit_base
-from jangin.bundle import ADAPTER, SHOTS, DecoderSpec, WritingSpec
+from jangin.bundle import ADAPTER, SHOTS, DecoderSpec, EncoderSpec, SpansSpec, WritingSpec
 from jangin.errors import DataError
 from jangin.files import write_atomic
 from jangin.models.shots import write_shots
@@ -37,19 +37,22 @@ CHARS_PER_TOKEN = 3.5
 
 
 class Candidate(msgspec.Struct, frozen=True):
-    """A fitted rung. `folder` holds its files, named by the spec; details: how it was made, for the record.
+    """A fitted rung. `folder` holds its files, which `files` names; details: how it was made, for the record.
 
+    spec: of the decoder that writes, or of how values are copied, perhaps with an `encoder`.
     agreement: the share of the engine's own greedy tokens that the trainer would have chosen too; None untrained.
     """
 
     rung: str
-    base: str
+    base: str | None
     params: int
     folder: Path
-    spec: DecoderSpec
+    spec: DecoderSpec | SpansSpec
     fitted_on: str
     details: dict[str, Any]
     agreement: float | None = None
+    encoder: EncoderSpec | None = None
+    files: list[str] = []
 
 
 def answer_text(output: Any) -> str:
@@ -107,6 +110,7 @@ class LoraWriter:
                 "agreement": found.agreement,
             },
             agreement=found.agreement,
+            files=[ADAPTER],
         )
 
     def _make(self, shop: WritingShop, folder: Path) -> _Made:
@@ -206,7 +210,8 @@ class ShotsWriter:
             writing=WritingSpec(max_tokens, context, shop.schema, SHOTS_SHOWN),
         )
         details = {"shots": SHOTS_SHOWN, "examples": len(shots)}
-        return Candidate(self.name, self.base, catalogue.get(self.base).params, folder, spec, "no training", details)
+        params = catalogue.get(self.base).params
+        return Candidate(self.name, self.base, params, folder, spec, "no training", details, files=[SHOTS])
 
 
 def instructions(shop: WritingShop) -> str:

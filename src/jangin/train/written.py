@@ -15,12 +15,13 @@ from jangin.evals.predicting import Given
 from jangin.evals.register import Claim
 from jangin.evals.written import grade, right_of
 from jangin.meter import machine_price, per_thousand
-from jangin.models.specialist import Readers
-from jangin.models.writer import Writer, Written
-from jangin.models.written import answer_of, write_all
+from jangin.models.writer import Written
+from jangin.models.written import answer_of, load_writer, write_all
 from jangin.pack_written import pack, write_bundle
 from jangin.task import Task
+from jangin.train.copying import Plan
 from jangin.train.judge import Judged, on_validation, scored
+from jangin.train.spans import SpansRung
 from jangin.train.workshop import Shop
 from jangin.train.writers import Candidate, LoraWriter, ShotsWriter, answer_text
 from jangin.types import Example
@@ -28,7 +29,10 @@ from jangin.types import Example
 __all__ = ["WritingShop", "judge", "ladder", "pack"]
 
 BATCH_ROWS = 32
+TAGGER, KOREAN_TAGGER = "minilm-l6", "multilingual-e5-small"
 ENGLISH, KOREAN, SMALL, LARGE = "smollm2-135m", "gemma-3-270m", "qwen2.5-coder-0.5b", "qwen2.5-coder-1.5b"
+
+WritingRung = SpansRung | LoraWriter | ShotsWriter
 
 
 class WritingShop(Shop):
@@ -39,6 +43,7 @@ class WritingShop(Shop):
 
         super().__init__(task, seed, work, quiet)
         given = self.splits
+        self.plan: Plan | None = None  # of the rungs that copy
         self.schema = schema_of(task, [*given.train, *given.validation, *given.calibration])
 
     def answer(self, example: Example) -> str:
@@ -53,10 +58,13 @@ class WritingShop(Shop):
         return [example for at, example in enumerate(self.splits.train) if at % 10], held_out
 
 
-def ladder(shop: WritingShop) -> list[LoraWriter | ShotsWriter]:
+def ladder(shop: WritingShop) -> list[WritingRung]:
     """Every rung for this task's languages, cheapest to serve first."""
     english = not shop.languages or set(shop.languages) == {"en"}
-    rungs: list[LoraWriter | ShotsWriter] = [LoraWriter(ENGLISH if english else KOREAN)]
+    rungs: list[WritingRung] = []
+    if shop.task.kind == "extract":
+        rungs += [SpansRung(), SpansRung(TAGGER if english else KOREAN_TAGGER)]
+    rungs.append(LoraWriter(ENGLISH if english else KOREAN))
     for base in (SMALL, LARGE):
         rungs += [LoraWriter(base), ShotsWriter(base)]
     return rungs
@@ -96,7 +104,7 @@ def _answers_to(folder: Path, examples: Sequence[Example], quiet: bool) -> list[
 
     found: list[Written | RequestError] = []
     bar = tqdm(total=len(examples), desc=f"{folder.name} writes", unit=" rows", disable=quiet, leave=False)
-    with closing(Writer(folder, Readers())) as writer, bar:
+    with closing(load_writer(folder)) as writer, bar:
         for at in range(0, len(examples), BATCH_ROWS):
             part = [example.input for example in examples[at : at + BATCH_ROWS]]
             found += write_all(writer, part)
