@@ -13,6 +13,8 @@
     │   └── SourceError         no source could deliver (retryable)
     ├── MissingExtraError       an optional dependency is not installed
     ├── StorageError            disk full, read-only, not permitted
+    │   ├── LedgerError         the ledger: damaged, of a newer schema, locked, unreachable
+    │   └── AuditError          the audit log cannot be written or continued: what needs it must stop
     ├── EngineError             the engine process died, hung or is overloaded (retryable)
     ├── EndpointError           a model API refuses every request: key, model, address
     └── ShapeError              two arrays that must match do not
@@ -98,6 +100,14 @@ class MissingExtraError(JanginError):
 
 class StorageError(JanginError):
     code = "storage"
+
+
+class LedgerError(StorageError):
+    code = "ledger"
+
+
+class AuditError(StorageError):
+    code = "audit"
 
 
 class EngineError(JanginError):

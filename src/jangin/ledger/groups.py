@@ -1,0 +1,140 @@
+"""Group commit: one thread writes what waits, all of it in one transaction, then tells everybody who waited.
+
+While a commit is on its way the next group gathers, so that more load makes larger groups, not more commits. A row that
+breaks a rule fails alone: its group is tried again, row by row.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import queue
+import threading
+from typing import Any
+
+from jangin.errors import LedgerError, StorageError
+from jangin.ledger.row import Row, Texts
+from jangin.ledger.store import Entry, Refused, Writer, group_of
+
+MOST = 512  # rows of one group
+
+
+class _Waiting:
+    """A row, the future that whoever waits for it holds, and that future's event loop (None: a thread waits)."""
+
+    __slots__ = ("entry", "error", "future", "loop")
+
+    def __init__(self, entry: Entry, future: Any, loop: asyncio.AbstractEventLoop | None):
+        self.entry, self.future, self.loop = entry, future, loop
+        self.error: Exception | None = None
+
+
+class GroupCommit:
+    """Owns a thread and its writer. part: see Store."""
+
+    def __init__(self, writer: Writer, part: int, where: str):
+        self._writer, self._part, self._where = writer, part, where
+        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._closing = threading.Lock()  # no row may come in after the end mark
+        self._closed = False
+        self.rows = self.commits = 0
+        self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
+        self._thread.start()
+
+    def append(self, row: Row, texts: Texts | None) -> asyncio.Future[None]:
+        """In the event loop. The future ends when the row is committed, or with the error that kept it out."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[None] = loop.create_future()
+        self._put(_Waiting((row, texts), future, loop))
+        return future
+
+    def append_and_wait(self, row: Row, texts: Texts | None) -> None:
+        """From any other thread."""
+        future: concurrent.futures.Future[None] = concurrent.futures.Future()
+        self._put(_Waiting((row, texts), future, None))
+        future.result()
+
+    def _put(self, waiting: _Waiting) -> None:
+        with self._closing:
+            if self._closed:
+                raise LedgerError(f"{self._where}: the ledger is closed", "open it again")
+            self._queue.put(waiting)
+
+    def close(self) -> None:
+        """Commits what waits, then ends the thread."""
+        with self._closing:
+            if not self._closed:
+                self._closed = True
+                self._queue.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        ended = False
+        try:
+            while not ended:
+                group, ended = self._gather()
+                if group:
+                    self._commit(group)
+                    self._tell(group)
+        finally:
+            self._writer.close()
+
+    def _gather(self) -> tuple[list[_Waiting], bool]:
+        """What waits, at least one; True when nothing comes after it."""
+        group: list[_Waiting] = []
+        waiting = self._queue.get()
+        while waiting is not None:
+            group.append(waiting)
+            if len(group) >= MOST:
+                return group, False
+            try:
+                waiting = self._queue.get_nowait()
+            except queue.Empty:
+                return group, False
+        return group, True
+
+    def _commit(self, group: list[_Waiting]) -> None:
+        """Sets each one's error, or leaves None where the row is committed."""
+        try:
+            self._writer.commit(group_of([each.entry for each in group], self._part))
+            self.rows += len(group)
+            self.commits += 1
+        except (Refused, TypeError, ValueError, AttributeError, OverflowError) as error:
+            if len(group) == 1:
+                group[0].error = error if isinstance(error, Refused) else Refused(f"{type(error).__name__} in a column")
+                return
+            for each in group:
+                self._commit([each])
+        except StorageError as error:
+            for each in group:
+                each.error = error
+        except Exception as error:  # noqa: BLE001 - whoever waits must hear of it, and the thread must live on
+            fault = LedgerError(f"{self._where}: the ledger could not write ({type(error).__name__})", "report this")
+            fault.__cause__ = error
+            for each in group:
+                each.error = fault
+
+    @staticmethod
+    def _tell(group: list[_Waiting]) -> None:
+        """One call into each event loop for all of a group."""
+        loops: dict[Any, list[_Waiting]] = {}
+        for each in group:
+            loops.setdefault(each.loop, []).append(each)
+        for loop, members in loops.items():
+            if loop is None:
+                _tell_all(members)
+            else:
+                try:
+                    loop.call_soon_threadsafe(_tell_all, members)
+                except RuntimeError:  # the loop is closed: nobody waits any more
+                    continue
+
+
+def _tell_all(members: list[_Waiting]) -> None:
+    for each in members:
+        if each.future.done():  # whoever waited has gone; the row stays
+            continue
+        if each.error is None:
+            each.future.set_result(None)
+        else:
+            each.future.set_exception(each.error)
