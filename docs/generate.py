@@ -41,6 +41,19 @@ def cli() -> str:
 
 
 def section(name: str, verb: argparse.ArgumentParser) -> list[str]:
+    """A verb's heading, usage and arguments; of a verb that has verbs of its own, what each does, then each of them."""
+    below = next((action for action in verb._actions if isinstance(action, argparse._SubParsersAction)), None)
+    if below is None:
+        return arguments(name, verb)
+    lines = [f"## jangin {name}", "", wrapped(verb.description or ""), "", "| verb | does |", "|---|---|"]
+    lines += [f"| `{name} {choice.dest}` | {cell(choice.help or '')} |" for choice in below._choices_actions]
+    lines.append("")
+    for each, parser in below.choices.items():
+        lines += arguments(f"{name} {each}", parser)
+    return lines
+
+
+def arguments(name: str, verb: argparse.ArgumentParser) -> list[str]:
     formatter = verb._get_formatter()
     positional = [action for action in verb._actions if not action.option_strings]
     options = [action for action in verb._actions if action.option_strings and action.dest != "help"]

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from jangin import __version__
+from jangin import __version__, operate
 from jangin.errors import InputError, JanginError
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
@@ -158,6 +158,8 @@ def build_parser() -> argparse.ArgumentParser:
 
     report = verb("report", "one page of everything tried and proven")
     report.add_argument("folder", metavar="DIR", type=Path, nargs="?", default=Path())
+
+    operate.add(verb)
     return parser
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from jangin import operate
 from jangin.errors import InputError
 
 
@@ -242,6 +243,14 @@ def report(arguments: Namespace) -> int:
     page = write(arguments.folder)
     _print(arguments, {"page": str(page)}, [f"wrote {page}"])
     return 0
+
+
+def ledger(arguments: Namespace) -> int:
+    return operate.ledger(arguments, _print, _table)
+
+
+def audit(arguments: Namespace) -> int:
+    return operate.audit(arguments, _print, _table)
 
 
 def _print(arguments: Namespace, document: Any, lines: Sequence[str]) -> None:
