@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import tiny_base as tiny_base_files
 import written_tasks
 from jangin.bases import catalogue
 from jangin.types import BaseModel
+from postgres_server import PostgresServer
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -49,3 +51,14 @@ def tiny_decoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BaseModel:
     base = written_tasks.decoder_base(tmp_path / "tiny-llama")
     monkeypatch.setitem(catalogue._bases(), base.id, base)
     return base
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server of the tests' own."""
+    server = PostgresServer()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()
