@@ -29,7 +29,7 @@ from jangin.ledger import Filter, Ledger, Row
 from jangin.ledger.row import DAY_US, now_us
 from jangin.ledger.store import group_of
 
-DAYS, TASKS, KEYS, WAITING, BATCH = 30, 20, 99, 32, 5_000
+DAYS, TASKS, KEYS, WAITING, BATCH = 30, 20, 99, 32, 50_000
 FIRST = 20_000 * DAY_US
 
 

@@ -18,7 +18,7 @@ from jangin.cli import duration, main
 from small_tasks import classify_task, messages, write
 
 COMMAND = [sys.executable, "-m", "jangin"]
-VERBS = ["init", "check", "pull", "record", "train", "eval", "certify", "predict", "serve", "report"]
+VERBS = ["init", "check", "pull", "record", "train", "eval", "certify", "predict", "serve", "report", "ledger", "audit"]
 
 
 @pytest.fixture

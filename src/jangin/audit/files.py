@@ -22,15 +22,21 @@ def name(number: int) -> str:
     return f"audit-{number:06d}.jsonl"
 
 
+def number_in(name: str) -> int | None:
+    """The number in a file's name; None: it is not named as a log's file."""
+    found = _NAME.fullmatch(name)
+    return None if found is None else int(found[1])
+
+
 def number_of(path: Path) -> int:
-    found = _NAME.fullmatch(path.name)
-    assert found is not None
-    return int(found[1])
+    number = number_in(path.name)
+    assert number is not None
+    return number
 
 
 def log_files(folder: Path) -> list[Path]:
     """The log's files, first to last."""
-    return sorted((path for path in folder.iterdir() if _NAME.fullmatch(path.name)), key=number_of)
+    return sorted((path for path in folder.iterdir() if number_in(path.name) is not None), key=number_of)
 
 
 def last_entry(path: Path) -> tuple[Entry | None, int]:

@@ -36,7 +36,7 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
 def verify(
     file: str | Path, head: Head | Sequence[Head] | None = None, public_key: str | Path | None = None
 ) -> Verified:
-    """Verifies one file of a log, or a folder's whole log.
+    """Verifies one file of a log, or a folder's whole log. A file must follow the one before it, if that is there.
 
     head: one or more that were kept elsewhere; each must be of this log. public_key: PEM file; each head must then be
     signed by its owner. Raises: InputError (nothing to verify, a public key without a head), StorageError.
@@ -48,7 +48,7 @@ def verify(
     path = Path(file)
     try:
         paths = _paths(path)
-        walk = _Walk({each.seq for each in heads}, from_first=path.is_dir())
+        walk = _Walk({each.seq for each in heads}, *_before(path))
         for each in paths:
             if walk.why is None:
                 walk.file(each)
@@ -61,14 +61,22 @@ def verify(
     return _result(walk, heads, key)
 
 
+def _before(path: Path) -> tuple[bool, Entry | None]:
+    """Whether the log must begin with entry 1, and the entry that a single file must follow, if that can be known."""
+    if path.is_dir():
+        return True, None
+    number = files.number_in(path.name)
+    before = None if number is None or number == 1 else path.with_name(files.name(number - 1))
+    return number == 1, files.last_entry(before)[0] if before is not None and before.is_file() else None
+
+
 class _Walk:
     """The chain so far, and the first thing that is wrong with it."""
 
-    def __init__(self, wanted: set[int], from_first: bool):
-        self.wanted, self.from_first = wanted, from_first
+    def __init__(self, wanted: set[int], from_first: bool, before: Entry | None):
+        self.wanted, self.from_first, self.last = wanted, from_first, before
         self.hashes: dict[int, str] = {}  # of the entries that a head was kept of
         self.first: int | None = None
-        self.last: Entry | None = None
         self.count = 0
         self.path: Path | None = None
         self.line: int | None = None
@@ -95,11 +103,11 @@ class _Walk:
                 return "it begins no log: a first entry has number 1 and follows no other"
             if self.from_first and found.seq != 1:
                 return f"it is entry {found.seq}: the files with the entries before it are not there"
-            self.first = found.seq
         elif found.seq != self.last.seq + 1:
             return f"it is entry {found.seq}, and {self.last.seq + 1} was expected: lines were removed, added or moved"
         elif found.previous != self.last.hash:
             return f"it does not follow entry {self.last.seq} as that stands: one of the two was changed"
+        self.first = found.seq if self.first is None else self.first
         self.last, self.count = found, self.count + 1
         if found.seq in self.wanted:
             self.hashes[found.seq] = found.hash
@@ -132,7 +140,9 @@ def _result(walk: _Walk, heads: list[Head], key: PublicKey | None) -> Verified:
     else:
         did = "checked the chain only: without a head that was kept elsewhere, a log that was cut off at its end or "
         did += "written anew does not show"
-    last = walk.last
+    if walk.first is not None and walk.first > 1:
+        did += f"; the entries before {walk.first} were not read"
+    last = walk.last if walk.count else None
     return Verified(
         valid=walk.why is None,
         entries=walk.count,
