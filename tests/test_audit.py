@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import resource
@@ -430,3 +431,21 @@ def test_what_does_not_fit_into_a_line_is_refused(folder: Path, kind: str, field
 def test_a_folder_without_a_log_cannot_be_verified(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no audit log"):
         verify(tmp_path)
+
+
+def test_after_a_failed_fsync_nothing_is_accepted_until_the_log_is_opened_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(handle: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with AuditLog.open(folder) as log:
+        log.append("egress.sent", {"n": 1})
+        with monkeypatch.context() as broken:
+            broken.setattr("jangin.audit.log.os.fsync", failing)
+            with pytest.raises(AuditError, match=r"cannot be written \(Input/output error\)"):
+                log.append("egress.sent", {"n": 2})
+        with pytest.raises(AuditError, match="the disk failed to keep an entry of the audit log"):
+            log.append("egress.sent", {"n": 3})
+    with AuditLog.open(folder) as log:
+        assert verify(folder, log.append("egress.sent", {"n": 4})).valid

@@ -37,6 +37,7 @@ NOT_RUN_BLOCKS = {
     "README.md": 3,
     "decoders.md": 2,
     "export.md": 1,
+    "ledger.md": 1,
     "quickstart.md": 1,
     "bases.md": 3,
     "reproduce.md": 11,
