@@ -14,6 +14,7 @@
     ├── MissingExtraError       an optional dependency is not installed
     ├── StorageError            disk full, read-only, not permitted
     ├── EngineError             the engine process died, hung or is overloaded (retryable)
+    ├── PiiError                personal data could not be looked for or taken out: nothing is released
     ├── EndpointError           a model API refuses every request: key, model, address
     └── ShapeError              two arrays that must match do not
 
@@ -103,6 +104,11 @@ class StorageError(JanginError):
 class EngineError(JanginError):
     code = "engine"
     retryable = True
+    exit_code = 1
+
+
+class PiiError(JanginError):
+    code = "pii"
     exit_code = 1
 
 
