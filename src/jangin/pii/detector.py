@@ -27,6 +27,7 @@ _DIGIT = re.compile("[0-9]")
 _FOUR_DIGITS = re.compile("[0-9][^0-9]{0,4}[0-9][^0-9]{0,4}[0-9][^0-9]{0,4}[0-9]")
 _HANGUL = re.compile("[가-힣]{2}")
 _LATIN = re.compile("[A-Za-z]{2}")
+_BIRTH = re.compile("생일|[Bb]irthday")
 _SPELT = re.compile("공[일1]공")
 
 
@@ -70,7 +71,9 @@ class Detector:
         except JanginError:
             raise
         except Exception as error:  # noqa: BLE001  # a detector that failed has found nothing out: let nothing pass
-            raise PiiError(f"the detector of personal data failed ({type(error).__name__}); nothing was released") from None
+            raise PiiError(
+                f"the detector of personal data failed ({type(error).__name__}); nothing was released"
+            ) from None
 
     def _found(self, text: str) -> list[Span]:
         deadline = time.monotonic() + self.timeout_s
@@ -115,6 +118,8 @@ def structured(text: str, labels: Labels | None = None) -> Iterator[Span]:
     if not _FOUR_DIGITS.search(text):
         if _SPELT.search(text):
             yield from phones(text, labels or Labels(text))
+        if _BIRTH.search(text) and _DIGIT.search(text):
+            yield from births(text, labels or Labels(text))
         return
     labels = labels or Labels(text)
     korean = _HANGUL.search(text) is not None

@@ -1,4 +1,4 @@
-"""Identifiers of the wider world: mail, cards, IBAN, SSN, NHS, addresses of machines, and what a label must announce."""
+"""Identifiers of the wider world: mail, cards, IBAN, SSN, NHS, IP addresses, and what only a label announces."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ EMAIL = re.compile(
     r"(?:" + _DOT + r"[A-Za-z0-9-]{1,63}){0,4}" + _DOT + r"[A-Za-z]{2,24}(?![A-Za-z0-9])",
     re.IGNORECASE,
 )
+_AT_SIGN = re.compile(r"[\[(][Aa][Tt][\])]|골뱅이")
 _PICTURE = re.compile(r"@[0-9]x\.(?:png|jpe?g|gif|svg|webp)$", re.IGNORECASE)
 _CARD = re.compile(r"(?<![0-9A-Za-z])(?<![0-9][-.])[2-69](?:[ ]?-?[ ]?\n?[0-9]){12,18}(?!-?[0-9])")
 _IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}[0-9]{2}(?=[ -]?[A-Za-z0-9]{2})")
@@ -28,12 +29,17 @@ _IP_SAYS = ("ip",)
 
 # What only a label announces: (entity, topics, the value, how far the label may stand before and after).
 _UPPER = r"(?<![A-Za-z0-9-])"
-_TOKEN = re.compile(_UPPER + r"(?=[A-Za-z0-9-]*[0-9][A-Za-z0-9-]*[0-9][A-Za-z0-9-]*[0-9])[A-Za-z0-9](?:[A-Za-z0-9]|[-/](?=[A-Za-z0-9])){3,19}(?![A-Za-z0-9])")
+_TOKEN = re.compile(
+    _UPPER + r"(?=[A-Za-z0-9-]*[0-9][A-Za-z0-9-]*[0-9][A-Za-z0-9-]*[0-9])[A-Za-z0-9](?:[A-Za-z0-9]|"
+    r"[-/](?=[A-Za-z0-9])){3,19}(?![A-Za-z0-9])"
+)
+_HANGUL = re.compile("[가-힣]")
+_HOSPITAL = re.compile("환자|병원|진료|외래|입원|원무|의원|내원")
 _DIGITS = re.compile(r"(?<![0-9A-Za-z-])[0-9](?:[- ]?[0-9]){5,16}(?!-?[0-9])")
 
 
 def emails(text: str) -> Iterator[Span]:
-    if "@" not in text and "골뱅이" not in text and "at" not in text.lower():
+    if "@" not in text and not _AT_SIGN.search(text):
         return
     for match in EMAIL.finditer(text):
         start, end = match.span()
@@ -59,7 +65,8 @@ def ibans(text: str) -> Iterator[Span]:
         size = checks.IBAN_LENGTHS.get(match.group()[:2].upper())
         if size is None:
             continue
-        code, place = [], match.start()
+        code: list[str] = []
+        place = match.start()
         while place < len(text) and len(code) < size:
             character = text[place]
             if character.isascii() and character.isalnum():
@@ -119,7 +126,8 @@ def ip_addresses(text: str, labels: Labels) -> Iterator[Span]:
 
 
 _PASSPORT = re.compile(
-    _UPPER + r"(?:[A-Z]{1,2}[ -]?[0-9]{6,8}|[0-9]{8,9}|[0-9]{2}[A-Z]{2}[0-9]{5}|[CFGHJKLMNPRTVWXYZ][0-9CFGHJKLMNPRTVWXYZ]{8})(?![A-Za-z0-9-])",
+    _UPPER + r"(?:[A-Z]{1,2}[ -]?[0-9]{6,8}|[0-9]{8,9}|[0-9]{2}[A-Z]{2}[0-9]{5}|"
+    r"[CFGHJKLMNPRTVWXYZ][0-9CFGHJKLMNPRTVWXYZ]{8})(?![A-Za-z0-9-])",
     re.IGNORECASE,
 )
 
@@ -133,12 +141,18 @@ def announced(text: str, labels: Labels, korean: bool) -> Iterator[Span]:
     for match in _TOKEN.finditer(text):
         start, end = match.span()
         digits = sum(map(str.isdigit, match.group()))
-        if digits < 4:
+        if digits < 4 and not (digits == 3 and end - start >= 9):
             continue
         topic = labels.before(start, 30) or labels.after(end, 6)
+        if topic == "registered" and _HOSPITAL.search(text):
+            topic = "mrn"
         if topic == "mrn" and not re.fullmatch(r"[0-9]{2,4}[-/][0-9]{1,2}[-/][0-9]{1,4}", match.group()):
             yield Span(start, end, "MEDICAL_RECORD_NUMBER", 0.75)
-        elif topic == "driver" and digits >= 5 and not any("가" <= c <= "힣" for c in text[max(0, start - 30) : start]):
+        elif (
+            topic == "driver"
+            and (digits >= 5 or end - start >= 9)
+            and not _HANGUL.search(text, max(0, start - 30), start)
+        ):
             yield Span(start, end, "US_DRIVER_LICENSE", 0.75)
     for match in _DIGITS.finditer(text):
         start, end = match.span()

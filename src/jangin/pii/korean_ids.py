@@ -10,13 +10,16 @@ from jangin.pii import checks
 from jangin.pii.labels import Labels
 from jangin.pii.spans import Span
 
-_REGISTRATION = re.compile(
+REGISTRATION = re.compile(
     r"(?<![0-9])(?<![0-9]-)([0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01]))"
     r"([ \t]{0,2}[-.~/]?[ \t]?\n?[ \t]{0,2})([1-8][0-9]{6})(?!-?[0-9])"
 )
-_BUSINESS = re.compile(r"(?<![0-9])(?<![0-9][-.])([0-9]{3})([- .]{0,3}\n?)([0-9]{2})([- .]{0,3}\n?)([0-9]{5})(?!-?[0-9])")
+_BUSINESS = re.compile(
+    r"(?<![0-9])(?<![0-9][-.])([0-9]{3})([- .]{0,3}\n?)([0-9]{2})([- .]{0,3}\n?)([0-9]{5})(?!-?[0-9])"
+)
 _LICENCE = re.compile(
-    r"(?<![0-9])(?<![0-9]-)(?:1[1-9]|2[0-6]|28)([- .]{0,3}\n?)[0-9]{2}([- .]{0,3}\n?)[0-9]{6}([- .]{0,3}\n?)[0-9]{2}(?!-?[0-9])"
+    r"(?<![0-9])(?<![0-9]-)(?:1[1-9]|2[0-6]|"
+    r"28)([- .]{0,3}\n?)[0-9]{2}([- .]{0,3}\n?)[0-9]{6}([- .]{0,3}\n?)[0-9]{2}(?!-?[0-9])"
 )
 _REGIONS = "서울|부산|경기남부|경기북부|경기|강원|충북|충남|전북|전남|경북|경남|제주|대구|인천|광주|대전|울산"
 _OLD_LICENCE = re.compile(rf"(?:{_REGIONS})[ -]?[0-9]{{2}}[- ][0-9]{{6}}[- ][0-9]{{2}}(?!-?[0-9])")
@@ -25,25 +28,28 @@ _PASSPORT_OLD = re.compile(r"(?<![A-Za-z0-9])[MSRODGTmsrodgt][ -]?[0-9]{8}(?![A-
 _ACCOUNT = re.compile(r"(?<![0-9A-Za-z+])(?<![0-9][-.])[0-9]{2,6}(?:[ ]?-[ ]?\n?[0-9]{1,8}){1,4}(?!-?[0-9])")
 _ACCOUNT_SPACED = re.compile(r"(?<![0-9A-Za-z+])(?<![0-9][-.])[0-9]{2,6}(?:[ .][0-9]{2,8}){1,3}(?![-. ]?[0-9])")
 _ACCOUNT_BARE = re.compile(r"(?<![0-9A-Za-z+.,-])[0-9]{10,16}(?!-?[0-9])(?![.,][0-9])(?!\s?원)")
-# Groups of digits that the banks print: Shinhan, Woori, Kookmin, Hana, Nonghyup, IBK, KakaoBank, K, Toss, post office ...
+# Groups of digits that the banks print: Shinhan, Woori, Kookmin, Hana, Nonghyup, IBK, KakaoBank, K, Toss, post office.
 _SHAPES = {
-    (3, 3, 6), (4, 3, 6), (6, 2, 6), (3, 2, 6), (3, 6, 5), (3, 4, 4, 2), (4, 2, 7), (3, 4, 6), (3, 6, 2, 3), (3, 4, 6, 1),
-    (4, 4, 4), (6, 2, 7), (4, 2, 6), (3, 2, 7), (3, 2, 5, 1), (3, 2, 6, 1), (3, 3, 4, 3), (6, 2, 6, 1), (3, 6, 2), (3, 4, 4),
-    (3, 2, 4, 3), (4, 2, 6, 1), (3, 5, 5), (6, 6), (3, 4, 5), (3, 5, 3), (3, 7, 3), (4, 4, 4, 1), (4, 4, 5), (3, 3, 7),
+    (3, 2, 4, 3), (3, 2, 5, 1), (3, 2, 6), (3, 2, 6, 1), (3, 2, 7), (3, 3, 4, 3), (3, 3, 6), (3, 3, 7), (3, 4, 4),
+    (3, 4, 4, 2), (3, 4, 5), (3, 4, 6), (3, 4, 6, 1), (3, 5, 3), (3, 5, 5), (3, 6, 2), (3, 6, 2, 3), (3, 6, 5),
+    (3, 7, 3), (4, 2, 6), (4, 2, 6, 1), (4, 2, 7), (4, 3, 6), (4, 4, 4), (4, 4, 4, 1), (4, 4, 5), (6, 2, 6),
+    (6, 2, 6, 1), (6, 2, 7), (6, 6),
 }  # fmt: skip
 _BANK_BEFORE = re.compile(
-    r"(?:국민|신한|우리|하나|농협|기업|씨티|시티|SC|sc|제일|카뱅|카카오|토스|케뱅|수협|신협|우체국|새마을|대구|부산|경남|광주|전북|제주|산업|"
+    r"(?:국민|신한|우리|하나|농협|기업|씨티|시티|SC|sc|제일|카뱅|카카오|토스|케뱅|수협|신협|우체국|"
+    r"새마을|대구|부산|경남|광주|전북|제주|산업|"
     r"KB|kb|NH|nh|IBK|ibk|KEB|keb|iM뱅크|아이엠뱅크|외환|증권|뱅크|은행|bank|Bank|BANK)\)?[ :,\n]{0,3}$"
 )
 _BANK_AFTER = re.compile(
-    r"[ ,]{0,2}\(?(?:국민|신한|우리|하나|농협|기업|씨티|SC|카뱅|카카오|토스|케이|수협|신협|우체국|새마을|대구|부산|경남|광주|전북|제주|KB|NH|IBK)"
+    r"[ ,]{0,2}\(?(?:국민|신한|우리|하나|농협|기업|씨티|SC|카뱅|카카오|토스|케이|수협|신협|우체국|"
+    r"새마을|대구|부산|경남|광주|전북|제주|KB|NH|IBK)"
     r"(?:은행|뱅크|금고)?"
 )
 
 
 def registrations(text: str, labels: Labels) -> Iterator[Span]:
     """KR_RRN and KR_FRN. The check digit counts; those given since October 2020, to whomever, carry none."""
-    for match in _REGISTRATION.finditer(text):
+    for match in REGISTRATION.finditer(text):
         start, end = match.span()
         digits = match[1] + match[3]
         day, checked = checks.registration(digits)
@@ -100,12 +106,14 @@ def passports(text: str, labels: Labels, korean: bool) -> Iterator[Span]:
             yield Span(start, end, "KR_PASSPORT", 0.95 if topic == "passport" else 0.6)
     for match in _PASSPORT_OLD.finditer(text):
         start, end = match.span()
-        if labels.topic(start, end) == "passport" and (korean or "korea" in text[max(0, start - 60) : end + 60].lower()):
+        if labels.topic(start, end) == "passport" and (
+            korean or "korea" in text[max(0, start - 60) : end + 60].lower()
+        ):
             yield Span(start, end, "KR_PASSPORT", 0.92)
 
 
 def accounts(text: str, labels: Labels) -> Iterator[Span]:
-    """KR_BANK_ACCOUNT: digits in a bank's groups, or any digits, where an account, a transfer or a bank is spoken of."""
+    """KR_BANK_ACCOUNT: digits in a bank's groups, or any, where an account, a transfer or a bank is spoken of."""
     for pattern in (_ACCOUNT, _ACCOUNT_SPACED, _ACCOUNT_BARE):
         for match in pattern.finditer(text):
             start, end = match.span()

@@ -14,13 +14,15 @@ _EXTENSION = r"(?:,?\s{0,2}(?:ext\.?|extension|x|내선)\s{0,2}[0-9]{1,5}(?:번)
 _START, _END = r"(?<![0-9])(?<![0-9][-.,])", r"(?!-?[0-9])"
 _CODE_82 = r"(?:\(?(?:\+|00)?[ ]?82\)?[ \t]?[-.)]?[ \t]?\n?(?:\(0\)[ ]?)?)"
 
-MOBILE = re.compile(rf"{_START}(?:{_CODE_82}0?|\(?0)1[016789]{_SEP}[0-9]{{3,4}}{_SEP}[0-9]{{4}}{_END}")
+# "1.010-1234-5678" is the first line of a list; "2024-010-1234-5678" is an order.
+MOBILE = re.compile(rf"(?<![0-9])(?<![0-9]-)(?:{_CODE_82}0?|\(?0)1[016789]{_SEP}[0-9]{{3,4}}{_SEP}[0-9]{{4}}{_END}")
 _LANDLINE = re.compile(
     rf"{_START}(?:{_CODE_82}0?|\(?0)(?:2|3[1-3]|4[1-4]|5[1-5]|6[1-4]|70|50[2-9]?)"
     rf"(?P<a>{_SEP})(?P<mid>[0-9]{{3,4}})(?P<b>{_SEP})[0-9]{{4}}{_EXTENSION}{_END}"
 )
 _AMERICAN = re.compile(
-    rf"{_START}(?:\+?1[-. \t]{{0,2}})?(?P<open>\()?(?P<area>[2-9][0-9]{{2}})\)?(?P<a>[-. \t/]{{0,3}}\n?)(?P<mid>[0-9]{{3}})"
+    rf"{_START}(?:\+?1[-. \t]{{0,2}})?(?P<open>\()?(?P<area>[2-9][0-9]{{2}})\)?(?P<a>[-. "
+    rf"\t/]{{0,3}}\n?)(?P<mid>[0-9]{{3}})"
     rf"(?P<b>[-. \t]{{0,3}}\n?)[0-9]{{4}}{_EXTENSION}{_END}",
     re.IGNORECASE,
 )
@@ -36,12 +38,16 @@ _BRITISH = re.compile(
     re.IGNORECASE,
 )
 _INTERNATIONAL = re.compile(
-    rf"(?<![\w+])(?:\+[ ]?|00(?=[1-9][0-9]{{0,2}}[-. (]))[1-9][0-9]{{0,2}}(?:[-. ()/]{{0,3}}\n?[0-9]){{6,13}}{_EXTENSION}{_END}",
+    rf"(?<![\w+])(?:\+[ ]?|"
+    rf"00(?=[1-9][0-9]{{0,2}}[-. (]))[1-9][0-9]{{0,2}}(?:[-. ()/]{{0,3}}\n?[0-9]){{6,13}}{_EXTENSION}{_END}",
     re.IGNORECASE,
 )
 _LOCAL = re.compile(rf"{_START}[2-9][0-9]{{2}}[-. ][0-9]{{4}}{_END}")
 _BARE_KOREAN = re.compile(rf"{_START}0(?:2|3[1-3]|4[1-4]|5[1-5]|6[1-4]|70)[0-9]{{7,8}}{_END}")
-_SPELT = re.compile(r"공[일1]공[-. ]?[공영빵일이삼사오육륙칠팔구0-9]{3,4}[-. ]?[공영빵일이삼사오육륙칠팔구0-9]{4}(?![공영일이삼사오육칠팔구0-9])")
+_SPELT = re.compile(
+    r"공[일1]공[-. ]?[공영빵일이삼사오육륙칠팔구0-9]{3,4}[-. "
+    r"]?[공영빵일이삼사오육륙칠팔구0-9]{4}(?![공영일이삼사오육칠팔구0-9])"
+)
 _TOLL_FREE = {"800", "888", "877", "866", "855", "844", "833", "900"}
 _SERVICE = re.compile(r"1[5-9][0-9]{2}")
 _NOT_A_PHONE = {"other", "version", "nhs", "ssn", "account", "brn", "driver", "mrn", "passport", "ip"}
@@ -56,12 +62,13 @@ def phones(text: str, labels: Labels) -> Iterator[Span]:
             continue  # ORD01012345678
         score = 0.6 if labels.before(start, 12) == "bank" else 0.9
         yield Span(start, end, "PHONE_NUMBER", score)
-    for match in _LANDLINE.finditer(text):
+    nought = "0" in text
+    for match in _LANDLINE.finditer(text) if nought else ():
         start, end = match.span()
         topic = labels.topic(start, end)
         if _SERVICE.fullmatch(match["mid"]) or topic == "service":
             continue
-        if match["mid"][0] == "0" or (not match["a"] or not match["b"]) and topic != "phone":
+        if match["mid"][0] == "0" or ((not match["a"] or not match["b"]) and topic != "phone"):
             continue
         if topic in _NOT_A_PHONE or topic == "bank":
             continue
@@ -78,13 +85,17 @@ def phones(text: str, labels: Labels) -> Iterator[Span]:
             yield Span(start, end, "PHONE_NUMBER", 0.8 if topic == "phone" else 0.7)
         elif match["a"] and match["b"] and topic is None:
             yield Span(start, end, "PHONE_NUMBER", 0.55)
-    for match in _BRITISH.finditer(text):
+    for match in _BRITISH.finditer(text) if nought else ():
         start, end = match.span()
         topic = labels.topic(start, end)
         spaced = any(character in " -()" for character in match.group())
-        if topic not in _NOT_A_PHONE and topic not in ("service", "bank") and (spaced or topic == "phone" or match.group()[:2] == "07"):
+        if (
+            topic not in _NOT_A_PHONE
+            and topic not in ("service", "bank")
+            and (spaced or topic == "phone" or match.group()[:2] == "07")
+        ):
             yield Span(start, end, "PHONE_NUMBER", 0.8 if topic == "phone" else 0.7)
-    for match in _INTERNATIONAL.finditer(text):
+    for match in _INTERNATIONAL.finditer(text) if "+" in text or "00" in text else ():
         start, end = match.span()
         digits = sum(character.isdigit() for character in match.group())
         if digits >= 8 and re.match(r"\+?1[-. (]{0,3}8(?:00|88|77|66|55|44|33)", match.group()) is None:

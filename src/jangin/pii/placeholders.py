@@ -1,9 +1,9 @@
 """What a placeholder looks like: as it is written, and in all the ways in which a model may give it back.
 
-Written: `<PHONE_NUMBER_1>`. Read: any case, other brackets or none, a blank or hyphen for an underscore inside brackets, a
-backslash before an underscore (Markdown), `&lt;` and `&gt;`. Nothing outside the brackets is ever consumed, and no rule
-looks at what stands beside a placeholder: so a text that holds something of this kind can be told before it is redacted,
-and what is told there is what will be read later.
+Written: `<PHONE_NUMBER_1>`. Read: any case, other brackets or none, a blank or hyphen for an underscore in brackets, a
+backslash before an underscore (Markdown), `&lt;` and `&gt;`. Nothing outside the brackets is ever consumed, and no
+rule looks at what stands beside a placeholder: so what reads like one is known before a text is redacted, and exactly
+that will be read later.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ _FINISHED = re.compile(rf".*(?:{_CLOSES})$", re.DOTALL | re.IGNORECASE)
 
 
 def unfinished_from(text: str, place: int) -> int:
-    """Where the shortest tail begins that must wait, since what follows may make a placeholder of it; len(text) if none.
+    """Where the tail begins that must wait, since what follows may make a placeholder of it; len(text) if none.
 
     Looked for from `place` on.
     """

@@ -1,8 +1,8 @@
 """Presidio's pattern recognisers as the base: their patterns and checks, without its engine, a model or the network.
 
 `AnalyzerEngine` is left out of the way of a request: it costs more than the recognisers themselves, and a pattern that
-times out is skipped there with a line in the log, which a redactor must not do. Here the same compiled patterns run over
-windows of bounded size, and a time-out is an error. Decision note 0010 has the figures.
+times out is skipped there with a line in the log, which a redactor must not do. Here the same patterns run over windows
+of bounded size, and a time-out is an error. Decision note 0010 has the figures.
 """
 
 from __future__ import annotations
@@ -66,7 +66,12 @@ class Base:
 
         flags = regex.DOTALL | regex.MULTILINE | regex.IGNORECASE  # Presidio's own default
         self._made = [
-            (recogniser, entity, topics, [(regex.compile(each.regex, flags), each.score) for each in recogniser.patterns])
+            (
+                recogniser,
+                entity,
+                topics,
+                [(regex.compile(each.regex, flags), each.score) for each in recogniser.patterns],
+            )
             for name, recogniser in recognisers().items()
             for entity, topics in [RECOGNISERS[name]]
         ]

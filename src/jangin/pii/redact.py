@@ -17,7 +17,6 @@ from jangin.errors import JanginError, PiiError
 from jangin.pii.placeholders import LITERAL, PLACEHOLDER, key_of, unfinished_from
 from jangin.pii.spans import ENTITIES, Span, resolve
 
-
 _KNOWN = frozenset(ENTITIES)
 
 
@@ -123,7 +122,9 @@ class Redactor:
         except JanginError:
             raise
         except Exception as error:  # noqa: BLE001  # fail closed, and without the text in the message
-            raise PiiError(f"the detector of personal data failed ({type(error).__name__}); nothing was released") from None
+            raise PiiError(
+                f"the detector of personal data failed ({type(error).__name__}); nothing was released"
+            ) from None
         if not whole:
             raise PiiError("a redacted text could not be restored; nothing was released", "report this: it is a defect")
         return Redacted(redacted, self.vault, found)

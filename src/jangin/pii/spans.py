@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -45,20 +46,21 @@ def resolve(text: str, spans: Iterable[Span]) -> list[Span]:
     bared because two rules disagreed about it.
     """
     ranked = sorted(spans, key=lambda span: (-span.score, span.start - span.end, span.start))
-    kept: list[Span] = []
+    kept: list[Span] = []  # disjoint, in order
     for span in ranked:
         pieces = [(span.start, span.end)]
-        for winner in kept:
-            if winner.start < span.end and span.start < winner.end:
-                pieces = [piece for each in pieces for piece in _without(each, winner)]
+        place = max(0, bisect_left(kept, (span.start,)) - 1)
+        while place < len(kept) and kept[place].start < span.end:
+            pieces = [piece for each in pieces for piece in _without(each, kept[place])]
+            place += 1
         for start, end in pieces:
             while start < end and start != span.start and not text[start].isalnum():
                 start += 1
             while start < end and end != span.end and not text[end - 1].isalnum():
                 end -= 1
             if start < end:
-                kept.append(Span(start, end, span.entity, span.score))
-    return sorted(kept)
+                insort(kept, Span(start, end, span.entity, span.score))
+    return kept
 
 
 def _without(piece: tuple[int, int], winner: Span) -> list[tuple[int, int]]:

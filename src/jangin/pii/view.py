@@ -10,9 +10,7 @@ _HYPHENS = frozenset("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff
 # What needs no change: ASCII, Hangul syllables, and the marks that every Korean or English text holds.
 _ODD = re.compile("[^\x00-\x7f\uac00-\ud7a3\u2018\u2019\u201c\u201d\u00b7\u3001\u3002\u300a-\u3011\u00a3\u20ac\u20a9]")
 # A Hangul syllable in letters (NFD), or a character with its combining marks: composed together.
-_CLUSTER = re.compile(
-    "[\u1100-\u115f][\u1160-\u11a7]+[\u11a8-\u11ff]*|.[\u0300-\u036f\u3099\u309a]+", re.DOTALL
-)
+_CLUSTER = re.compile("[\u1100-\u115f][\u1160-\u11a7]+[\u11a8-\u11ff]*|.[\u0300-\u036f\u3099\u309a]+", re.DOTALL)
 
 
 class _OneToOne(dict):
