@@ -91,3 +91,7 @@ def test_a_pattern_that_times_out_releases_nothing(base: module.Base, monkeypatc
 def test_with_the_base_nothing_is_lost(base: module.Base) -> None:
     alone, both = Detector(presidio=False), Detector()
     assert {span[:3] for span in alone.find(TEXT)} <= {span[:3] for span in both.find(TEXT)}
+
+
+def test_the_base_keeps_to_what_the_rules_refuse(base: module.Base) -> None:
+    assert Detector().find("clone git@github.com:foo/bar.git and logo@2x.png") == []

@@ -43,9 +43,14 @@ def emails(text: str) -> Iterator[Span]:
         return
     for match in EMAIL.finditer(text):
         start, end = match.span()
-        if _PICTURE.search(match.group()) or (match.group().lower().startswith("git@") and text[end : end + 1] == ":"):
+        if no_mail(match.group(), text[end : end + 1]):
             continue
         yield Span(start, end, "EMAIL_ADDRESS", 0.98)
+
+
+def no_mail(value: str, after: str) -> bool:
+    """logo@2x.png, git@github.com:foo/bar"""
+    return _PICTURE.search(value) is not None or (value.lower().startswith("git@") and after == ":")
 
 
 def cards(text: str, labels: Labels) -> Iterator[Span]:

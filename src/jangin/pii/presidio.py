@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from jangin.errors import MissingExtraError
+from jangin.pii.identifiers import no_mail
 from jangin.pii.labels import Labels
 from jangin.pii.spans import Span
 
@@ -92,7 +93,7 @@ class Base:
                     if valid is False or recogniser.invalidate_result(value):
                         continue
                     if topics is None:
-                        if valid:
+                        if valid and not no_mail(value, text[end : end + 1]):
                             yield Span(start, end, entity, 0.5)
                     elif labels.topic(start, end) in topics:
                         yield Span(start, end, entity, max(0.5, min(score, 0.6)))
