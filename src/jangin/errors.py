@@ -16,6 +16,7 @@
     │   ├── LedgerError         the ledger: damaged, of a newer schema, locked, unreachable
     │   └── AuditError          the audit log cannot be written or continued: what needs it must stop
     ├── EngineError             the engine process died, hung or is overloaded (retryable)
+    ├── PiiError                personal data could not be looked for or taken out: nothing is released
     ├── EndpointError           a model API refuses every request: key, model, address
     └── ShapeError              two arrays that must match do not
 
@@ -113,6 +114,11 @@ class AuditError(StorageError):
 class EngineError(JanginError):
     code = "engine"
     retryable = True
+    exit_code = 1
+
+
+class PiiError(JanginError):
+    code = "pii"
     exit_code = 1
 
 

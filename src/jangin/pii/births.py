@@ -1,0 +1,58 @@
+"""Dates of birth: a date that a word of birth stands beside."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from jangin.pii.labels import Labels
+from jangin.pii.spans import Span
+
+_MONTH = (
+    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
+    r"|nov(?:ember)?|dec(?:ember)?)\.?"
+)
+_DATE = re.compile(
+    r"(?<![0-9A-Za-z])(?:"
+    r"(?:19|20)[0-9]{2}[ ]?[-./년][ ]?[0-9]{1,2}[ ]?[-./월][ ]?[0-9]{1,2}(?:[ ]?일)?"
+    r"|'?[0-9]{2}[ ]?[-./년][ ]?[0-9]{1,2}[ ]?[-./월][ ]?[0-9]{1,2}(?:[ ]?일)?(?![0-9])"
+    r"|[0-9]{1,2}[ ]?[-/.][ ]?[0-9]{1,2}[ ]?[-/.][ ]?(?:19|20)[0-9]{2}"
+    r"|[0-9]{1,2}[-/.][0-9]{1,2}[-/.][0-9]{2}(?![0-9])"
+    rf"|{_MONTH}[ ]{{1,2}}[0-9]{{1,2}}(?:st|nd|rd|th)?,?[ ]{{1,2}}(?:19|20)[0-9]{{2}}"
+    rf"|[0-9]{{1,2}}(?:st|nd|rd|th)?(?:[ ]of)?[- ]{{1,2}}{_MONTH},?[- ]{{1,2}}(?:19|20)[0-9]{{2}}"
+    rf"|(?:19|20)[0-9]{{2}}[- ]{_MONTH}[- ][0-9]{{1,2}}"
+    r"|(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])"
+    r"|[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])"
+    r")(?![0-9])(?!-[0-9])",
+    re.IGNORECASE,
+)
+_DIRECT = re.compile(
+    r"(?:생일[은이]?[ :]{0,3}(?P<ko>[0-9]{1,2}월[ ]?[0-9]{1,2}일)"
+    rf"|birthday(?:'s| is| was|:)[ ]{{0,2}}(?:on )?(?P<en>{_MONTH}[ ][0-9]{{1,2}}(?:st|nd|rd|th)?"
+    rf"|[0-9]{{1,2}}(?:st|nd|rd|th)?(?: of)? {_MONTH}))(?![0-9])(?!,? (?:19|20)[0-9])",
+    re.IGNORECASE,
+)
+_BORN_AFTER = re.compile(
+    r"[ .)]{0,3}(?:생(?![가-힣])|생[이입인으은]|출생|에? ?태어|\(?DOB|\(?생년월일|[가-힣 ]{0,6}생일)"
+)
+
+
+def births(text: str, labels: Labels) -> Iterator[Span]:
+    for match in _DATE.finditer(text):
+        start, end = match.span()
+        if not _valid(match.group()):
+            continue
+        joined = match.group().isdigit()
+        if labels.before(start, 12 if joined else 30) == "dob" or _BORN_AFTER.match(text, end):
+            yield Span(start, end, "DATE_OF_BIRTH", 0.8)
+    for match in _DIRECT.finditer(text):
+        yield Span(*match.span("ko" if match["ko"] else "en"), "DATE_OF_BIRTH", 0.7)
+
+
+def _valid(text: str) -> bool:
+    """Whether some order of day and month fits."""
+    numbers = [int(number) for number in re.findall(r"[0-9]+", text)]
+    if len(numbers) == 3:
+        small = [number for number in numbers if number <= 31]
+        return len(small) >= 2 and any(number <= 12 for number in small)
+    return True

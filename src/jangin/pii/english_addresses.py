@@ -1,0 +1,150 @@
+"""American and British street addresses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from jangin.pii.places import STATE_NAMES, STATES
+from jangin.pii.spans import Span
+from jangin.pii.words import words
+
+_LONG = (
+    "street|avenue|road|boulevard|drive|lane|court|terrace|circle|parkway|highway|crescent|gardens|"
+    "grove|mews|close|square|place|way|"
+    "row|hill|trail|loop|alley|plaza|walk|rise|quay|wharf|yard|turnpike|broadway|embankment|heights|"
+    "path|ridge|run|pike|park|view|green"
+)
+_SHORT = "st|ave|rd|blvd|dr|ln|ct|ter|cir|pkwy|hwy|cres|sq|pl|trl"
+_POSTCODE = r"[A-Z]{1,2}[0-9][A-Z0-9]?[ ]?[0-9][A-Z]{2}"
+_WORD = r"(?:[A-Za-z][A-Za-z'’.-]{0,19}|[0-9]{1,3}(?:st|nd|rd|th))"
+_STREET = re.compile(
+    r"(?<![0-9A-Za-z.,/$£€#-])(?P<number>[0-9]{1,6}(?:-[0-9]{1,4})?[A-Za-z]?)[ ,]{1,2}"
+    rf"(?P<name>(?:{_WORD}[ ]{{1,2}}){{1,4}}?)(?P<kind>{_LONG}|"
+    rf"{_SHORT})\b(?P<dot>\.?)(?P<dir>[ ](?:NW|NE|SW|SE|North|South|East|West|[NSEW])\b\.?)?",
+    re.IGNORECASE,
+)
+_BROADWAY = re.compile(
+    r"(?<![0-9A-Za-z.,/$£€#-])[0-9]{1,5}[ ](?:[NSEW]\.?[ ]|North |South |East |West )?(?:Broadway|"
+    r"The Strand|Strand|Piccadilly|Kingsway|Avenue [A-Z]|(?:US |State )?(?:Route|Highway|"
+    r"Hwy) [0-9]{1,3})\b"
+)
+_ROMANISED = re.compile(
+    r"(?:(?:Apt\.?|Unit|"
+    r"#)[ ]?[0-9-]{1,9},[ ])?(?<![0-9A-Za-z-])[0-9]{1,4}(?:-[0-9]{1,4})?,?[ ][A-Z][A-Za-z0-9]{1,20}-?(?:daero|"
+    r"ro|gil)(?:[ ]?[0-9]{1,4}(?:beon)?-?gil)?"
+    r"(?:,?[ ][A-Z][A-Za-z]{1,14}(?:-(?:gu|si|gun|do|dong|eup|"
+    r"myeon))?){0,4}(?:,?[ ][0-9]{5}(?![0-9]))?(?:,[ ](?:South |Republic of )?Korea)?"
+)
+_BOX = re.compile(r"\b(?:P\.?[ ]?O\.?|Post Office)[ ]?Box[ ]{1,2}[0-9]{1,6}\b", re.IGNORECASE)
+_UNIT = re.compile(
+    r",?[ \n]{0,2}(?:(?:apt|apartment|unit|suite|ste|flat|floor|fl|room|rm|bldg|"
+    r"building)\.?[ ]?#?[ ]?[A-Za-z0-9-]{1,6}|#[ ]?[A-Za-z0-9-]{1,6}"
+    r"|[0-9]{1,2}(?:st|nd|rd|th)[ ]floor)\b",
+    re.IGNORECASE,
+)
+_CITY = r"[A-Z][A-Za-z.'’-]{1,19}(?:[ ](?:[A-Z][A-Za-z.'’-]{1,19}|upon|on|of|de)){0,3}"
+_STATE = "(?:" + "|".join([*STATE_NAMES, *STATES]) + "|D\\.C\\.)"
+_CITY_STATE = re.compile(
+    rf"[,\n]?[ \n]{{0,2}}(?:(?P<city>{_CITY}),?[ \n]{{1,2}})?{_STATE}(?![A-Za-z])(?:[ "
+    rf",]{{1,3}}[0-9]{{5}}(?:-[0-9]{{4}})?(?![0-9]))?"
+)
+_CITY_ZIP = re.compile(rf",[ \n]{{0,2}}{_CITY},?[ ][0-9]{{5}}(?:-[0-9]{{4}})?(?![0-9])")
+_UK_TAIL = re.compile(rf"(?:[,\n][ \n]{{0,2}}{_CITY}){{0,3}}[ ,\n]{{1,3}}{_POSTCODE}(?![A-Za-z0-9])")
+_CITY_ALONE = re.compile(rf",[ ]{_CITY}(?=[.,;\n)]|$| (?:and|but|please|if|so|since|now|is)\b)")
+_FLAT_BEFORE = re.compile(
+    r"(?:Flat|Apartment|Apt\.?|Unit|Suite|Room|House|"
+    r"Studio)[ ][A-Za-z0-9]{1,5},?[ \n]{1,2}(?:[A-Z][a-z]+ (?:House|Court|Lodge|Building|"
+    r"Tower),[ ])?$|(?:[A-Z][a-z]+[ ]){1,2}(?:House|Cottage|Lodge),[ ]$",
+    re.IGNORECASE,
+)
+_POSTCODE_LABELLED = re.compile(rf"post[ ]?code(?: is|:| of)?[ ]{{1,2}}({_POSTCODE})(?![A-Za-z0-9])", re.IGNORECASE)
+_LABEL = re.compile(
+    r"(?:address|live|lives|living|reside|ship|deliver|located|moved?|home|mail|send|sent|at|house|"
+    r"property|from|to|is)\b[^0-9\n]{0,20}$",
+    re.IGNORECASE,
+)
+_NOT_NAMES = frozenset(
+    words("""
+    a an the of in on at to for and or with from by this that my your our their is was are be as into per down up off
+    out more people minutes hours days weeks months years times items orders percent miles blocks steps cars men women
+    kids ways lanes pm am not new it we you i they he she will would can best only just right last next first other
+    each every most any
+""")
+)
+
+
+def english_addresses(text: str) -> Iterator[Span]:
+    for match in _STREET.finditer(text):
+        if not _street(text, match):
+            continue
+        start, end = match.start(), match.end()
+        yield _whole(text, start, end, 0.85)
+    for pattern in (_BROADWAY, _BOX):
+        for match in pattern.finditer(text):
+            yield _whole(text, match.start(), match.end(), 0.8)
+    if "-ro" in text or "-gil" in text or "daero" in text:
+        for match in _ROMANISED.finditer(text):
+            yield Span(*match.span(), "LOCATION", 0.85)
+    for match in _POSTCODE_LABELLED.finditer(text):
+        yield Span(*match.span(1), "LOCATION", 0.7)
+
+
+def _street(text: str, match: re.Match) -> bool:
+    words = match["name"].split()
+    kind, short = match["kind"], match["kind"].lower() in _SHORT.split("|")
+    if any(word.lower().strip(".") in _NOT_NAMES for word in words) or any(
+        word.endswith(".") and len(word) > 3 for word in words
+    ):
+        return False
+    proper = all(word[0].isupper() or word[0].isdigit() for word in words) and kind[0].isupper()
+    if proper:
+        if kind.lower() == "dr" and re.match(
+            r"[ ][A-Z][a-z]+(?![a-z]*,? [A-Z]{2}\b)", text[match.end() : match.end() + 40]
+        ):
+            return False  # "at 10 See Dr. Smith"
+        if (
+            kind.lower() in ("way", "park", "run", "view", "green", "path", "place", "hill", "ridge", "heights", "row")
+            and len(words) == 1
+        ):
+            tail = text[match.end() : match.end() + 60]
+            return bool(
+                _UNIT.match(tail) or _CITY_STATE.match(tail) or _UK_TAIL.match(tail) or _CITY_ZIP.match(tail)
+            ) or bool(_LABEL.search(text[max(0, match.start() - 30) : match.start()]))
+        return True
+    if short and kind.lower() not in ("st", "ave", "rd", "blvd", "ln"):
+        return False
+    if kind.lower() in (
+        "way",
+        "park",
+        "run",
+        "view",
+        "green",
+        "path",
+        "place",
+        "hill",
+        "row",
+        "walk",
+        "rise",
+        "close",
+        "square",
+        "yard",
+    ):
+        return False
+    return bool(_LABEL.search(text[max(0, match.start() - 30) : match.start()]))
+
+
+def _whole(text: str, start: int, end: int, score: float) -> Span:
+    before = _FLAT_BEFORE.search(text, max(0, start - 40), start)
+    if before:
+        start = before.start()
+    for _ in range(2):
+        unit = _UNIT.match(text, end)
+        if unit:
+            end = unit.end()
+    for tail in (_UK_TAIL, _CITY_STATE, _CITY_ZIP, _CITY_ALONE):
+        found = tail.match(text, end)
+        if found:
+            end = found.end()
+            break
+    return Span(start, end, "LOCATION", score)

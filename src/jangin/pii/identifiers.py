@@ -1,0 +1,167 @@
+"""Identifiers of the wider world: mail, cards, IBAN, SSN, NHS, IP addresses, and what only a label announces."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterator
+
+from jangin.pii import checks
+from jangin.pii.labels import Labels
+from jangin.pii.spans import Span
+
+_AT = r"(?:@|[ ]?[\[(]at[\])][ ]?|[ ]?골뱅이[ ]?)"
+_DOT = r"(?:\.|[ ]?[\[(]dot[\])][ ]?)"
+EMAIL = re.compile(
+    r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9_%+'-][A-Za-z0-9._%+'-]{0,63}" + _AT + r"[A-Za-z0-9-]{1,63}"
+    r"(?:" + _DOT + r"[A-Za-z0-9-]{1,63}){0,4}" + _DOT + r"[A-Za-z]{2,24}(?![A-Za-z0-9])",
+    re.IGNORECASE,
+)
+_AT_SIGN = re.compile(r"[\[(][Aa][Tt][\])]|골뱅이")
+_PICTURE = re.compile(r"@[0-9]x\.(?:png|jpe?g|gif|svg|webp)$", re.IGNORECASE)
+_CARD = re.compile(r"(?<![0-9A-Za-z])(?<![0-9][-.])[2-69](?:[ ]?-?[ ]?\n?[0-9]){12,18}(?!-?[0-9])")
+_IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}[0-9]{2}(?=[ -]?[A-Za-z0-9]{2})")
+_SSN = re.compile(r"(?<![0-9])(?<![0-9][-.])([0-9]{3})([- .]?\n?)([0-9]{2})([- .]?\n?)([0-9]{4})(?!-?[0-9])")
+_NHS = re.compile(r"(?<![0-9])(?<![0-9][-.])[0-9]{3}[- ]?[0-9]{3}[- ]?[0-9]{4}(?!-?[0-9])")
+_IPV4 = re.compile(r"(?<![0-9A-Za-z.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![0-9])(?!\.[0-9])(?![A-Za-z-])")
+_IPV6 = re.compile(r"(?<![0-9A-Za-z:.])(?:[0-9A-Fa-f]{1,4}:{1,2}|::){2,8}(?:[0-9A-Fa-f]{1,4})?(?![0-9A-Za-z:])")
+_IP_SAYS = ("ip",)
+
+# What only a label announces: (entity, topics, the value, how far the label may stand before and after).
+_UPPER = r"(?<![A-Za-z0-9-])"
+_TOKEN = re.compile(
+    _UPPER + r"(?=[A-Za-z0-9-]*[0-9][A-Za-z0-9-]*[0-9][A-Za-z0-9-]*[0-9])[A-Za-z0-9](?:[A-Za-z0-9]|"
+    r"[-/](?=[A-Za-z0-9])){3,19}(?![A-Za-z0-9])"
+)
+_HANGUL = re.compile("[가-힣]")
+_HOSPITAL = re.compile("환자|병원|진료|외래|입원|원무|의원|내원")
+_DIGITS = re.compile(r"(?<![0-9A-Za-z-])[0-9](?:[- ]?[0-9]){5,16}(?!-?[0-9])")
+
+
+def emails(text: str) -> Iterator[Span]:
+    if "@" not in text and not _AT_SIGN.search(text):
+        return
+    for match in EMAIL.finditer(text):
+        start, end = match.span()
+        if no_mail(match.group(), text[end : end + 1]):
+            continue
+        yield Span(start, end, "EMAIL_ADDRESS", 0.98)
+
+
+def no_mail(value: str, after: str) -> bool:
+    """logo@2x.png, git@github.com:foo/bar"""
+    return _PICTURE.search(value) is not None or (value.lower().startswith("git@") and after == ":")
+
+
+def cards(text: str, labels: Labels) -> Iterator[Span]:
+    for match in _CARD.finditer(text):
+        start, end = match.span()
+        digits = re.sub(r"[^0-9]", "", match.group())
+        if not checks.card(digits):
+            continue
+        topic = labels.topic(start, end)
+        if topic == "other" and not labels.near(("card",), start, end, 30, 15):
+            continue
+        yield Span(start, end, "CREDIT_CARD", 0.96)
+
+
+def ibans(text: str) -> Iterator[Span]:
+    for match in _IBAN.finditer(text):
+        size = checks.IBAN_LENGTHS.get(match.group()[:2].upper())
+        if size is None:
+            continue
+        code: list[str] = []
+        place = match.start()
+        while place < len(text) and len(code) < size:
+            character = text[place]
+            if character.isascii() and character.isalnum():
+                code.append(character.upper())
+            elif not (character in " -\n" and text[place - 1].isalnum()):
+                break
+            place += 1
+        bounded = place >= len(text) or not (text[place].isascii() and text[place].isalnum())
+        if bounded and checks.iban("".join(code)):
+            yield Span(match.start(), place, "IBAN_CODE", 0.99)
+
+
+def social_security(text: str, labels: Labels) -> Iterator[Span]:
+    for match in _SSN.finditer(text):
+        start, end = match.span()
+        topic = labels.topic(start, end)
+        alike = match[2] == match[4]
+        if not checks.ssn(match[1] + match[3] + match[5]) or not (alike or topic == "ssn"):
+            continue
+        if topic == "ssn":
+            yield Span(start, end, "US_SSN", 0.95)
+        elif match[2] == "-" and topic not in ("other", "bank", "account", "brn", "phone", "version"):
+            yield Span(start, end, "US_SSN", 0.7)
+
+
+def nhs_numbers(text: str, labels: Labels) -> Iterator[Span]:
+    for match in _NHS.finditer(text):
+        start, end = match.span()
+        if checks.nhs(re.sub(r"[^0-9]", "", match.group())) and (
+            labels.topic(start, end, 50) == "nhs" or labels.near(("nhs",), start, end, 40, 20)
+        ):
+            yield Span(start, end, "UK_NHS", 0.95)
+
+
+def ip_addresses(text: str, labels: Labels) -> Iterator[Span]:
+    """Not loopback, not the addresses that mean 'any' or 'everybody', not versions."""
+    for match in _IPV4.finditer(text):
+        start, end = match.span()
+        parts = match.group().split(".")
+        if any(int(part) > 255 or (len(part) > 1 and part[0] == "0") for part in parts):
+            continue
+        if match.group() == "0.0.0.0" or parts[0] == "127" or match.group().startswith("255."):
+            continue
+        topic = labels.topic(start, end, 30)
+        if topic in ("version", "other") or (all(int(part) < 20 for part in parts) and topic not in _IP_SAYS):
+            continue
+        yield Span(start, end, "IP_ADDRESS", 0.85)
+    if text.count(":") < 2:
+        return
+    for match in _IPV6.finditer(text):
+        try:
+            address = ipaddress.IPv6Address(match.group())
+        except ValueError:
+            continue
+        if len(match.group()) > 5 and not address.is_loopback and not address.is_unspecified:
+            yield Span(*match.span(), "IP_ADDRESS", 0.85)
+
+
+_PASSPORT = re.compile(
+    _UPPER + r"(?:[A-Z]{1,2}[ -]?[0-9]{6,8}|[0-9]{8,9}|[0-9]{2}[A-Z]{2}[0-9]{5}|"
+    r"[CFGHJKLMNPRTVWXYZ][0-9CFGHJKLMNPRTVWXYZ]{8})(?![A-Za-z0-9-])",
+    re.IGNORECASE,
+)
+
+
+def announced(text: str, labels: Labels, korean: bool) -> Iterator[Span]:
+    """What has no shape of its own: passports, driver's licences, medical record numbers, accounts outside Korea."""
+    for match in _PASSPORT.finditer(text):
+        start, end = match.span()
+        if sum(map(str.isdigit, match.group())) >= 5 and labels.topic(start, end) == "passport":
+            yield Span(start, end, "PASSPORT", 0.8)
+    for match in _TOKEN.finditer(text):
+        start, end = match.span()
+        digits = sum(map(str.isdigit, match.group()))
+        if digits < 4 and not (digits == 3 and end - start >= 9):
+            continue
+        topic = labels.before(start, 30) or labels.after(end, 6)
+        if topic == "registered" and _HOSPITAL.search(text):
+            topic = "mrn"
+        if topic == "mrn" and not re.fullmatch(r"[0-9]{2,4}[-/][0-9]{1,2}[-/][0-9]{1,4}", match.group()):
+            yield Span(start, end, "MEDICAL_RECORD_NUMBER", 0.75)
+        elif (
+            topic == "driver"
+            and (digits >= 5 or end - start >= 9)
+            and not _HANGUL.search(text, max(0, start - 30), start)
+        ):
+            yield Span(start, end, "US_DRIVER_LICENSE", 0.75)
+    for match in _DIGITS.finditer(text):
+        start, end = match.span()
+        if labels.before(start, 35) == "account" or (
+            labels.before(start, 35) == "bank" and not korean and labels.near(("account",), start, end, 40, 20)
+        ):
+            yield Span(start, end, "US_BANK_NUMBER", 0.72)

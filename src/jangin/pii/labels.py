@@ -1,0 +1,151 @@
+"""The words that say what a number is ("주민번호", "account no.", "송장"), and which of them stands nearest.
+
+A number is rarely known by its shape alone: ten digits may be a phone, a firm, an NHS patient or an order. So the words
+around it vote; `other` and `date` are the topics that are no personal data. Found once a text, in one pass.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable
+
+_TOPICS = {
+    "phone": "전화 연락처 휴대폰 휴대전화 핸드폰 핸폰 폰번호 폰번 모바일 유선 번호로연락 연락주 통화 문자 카톡 "
+    "콜백 팩스 자택번호 집전화 "
+    "phone telephone tel cell cellphone mobile call calling called text fax whatsapp sms ring dial landline voicemail "
+    "contact reach",
+    "service": "대표번호 대표전화 고객센터 콜센터 상담센터 고객상담 무료전화 hotline helpline toll-free tollfree",
+    "rrn": "주민등록 주민번호 주민 주민등록번호 민증 주번 실명번호 본인확인 본인인증 실명확인 신분증 resident rrn",
+    "frn": "외국인등록 외국인번호 외국인등록번호 외국인 거소 foreigner alien arc frn",
+    "brn": "사업자 사업자번호 사업자등록 사업자등록번호 brn business",
+    "bank": "계좌 계좌번호 입금 송금 이체 통장 예금주 은행 환급 급여 출금 카카오뱅크 카뱅 토스뱅크 케이뱅크 "
+    "농협 수협 신협 새마을금고 "
+    "우체국 저축은행 축협 산업은행 기업은행 국민은행 신한은행 우리은행 하나은행 kb국민 sc제일 씨티은행 "
+    "가상계좌 자동이체 "
+    "kookmin shinhan woori nonghyup kakaobank hana ibk",
+    "account": "account acct a/c checking savings deposit iban",
+    "card": "카드 카드번호 신용카드 체크카드 card visa mastercard amex cvc cvv credit debit",
+    "passport": "여권 여권번호 passport passports",
+    "driver": "운전면허 면허 면허증 면허번호 운전면허번호 driver drivers driver's driving dl licence license dmv",
+    "mrn": "환자번호 차트번호 병록번호 진료번호 의무기록 의무기록번호 진찰권 환자등록번호 병원등록번호 "
+    "챠트번호 차트 챠트 "
+    "환자id 병록 mrn chart medical-record medical hospital patient",
+    "registered": "등록번호",  # of a patient only where a hospital is spoken of
+    "dob": "생년월일 생일 출생 태어난 태어났 생년 생월 birth dob d.o.b born birthday birthdate",
+    "ssn": "사회보장번호 ssn ssn's social",
+    "nhs": "nhs",
+    "ip": "ip 아이피 접속지 ipv4 ipv6 address server host 서버 접속 로그인",
+    "version": "버전 version versions ver 펌웨어 firmware build release 릴리스 업데이트 update v",
+    "other": "주문 주문번호 송장 송장번호 운송장 운송장번호 등기번호 등기 배송번호 접수번호 접수 예약번호 "
+    "승인번호 거래번호 관리번호 "
+    "문서번호 사건번호 모델 모델명 제품번호 상품번호 상품코드 품번 일련번호 시리얼 영수증 쿠폰 "
+    "쿠폰번호 인증번호 바코드 우편번호 "
+    "계약번호 증권번호 회원번호 사번 학번 수험번호 티켓 문의번호 참조번호 코드 부품 도면 특허 출원 "
+    "고유번호 법인등록번호 법인 차대번호 "
+    "isbn issn sku imei iccid serial order orders invoice tracking ticket receipt model part product reference ref "
+    "case coupon barcode confirmation booking reservation transaction quote po parcel shipment batch lot item code "
+    "policy version build commit patent docket claim voucher promo asin upc ean vin hash timestamp routing",
+    "date": "가입일 계약일 입사 발급 만료 유효기간 예약 진료일 방문 결제일 납부 설립 개업 발행 시행 마감 "
+    "작성일 신청일 등록일 수술 입원 "
+    "퇴원 출시 배송일 만기 접종 검사일 예정일 "
+    "expires expiry expiration issued appointment due hired joined visited founded released established admitted "
+    "discharged scheduled surgery valid dated effective started starts",
+}
+TOPIC_OF = {word: topic for topic, words in _TOPICS.items() for word in words.split()}
+TOPIC_OF["medical record"] = TOPIC_OF["patient id"] = TOPIC_OF["patient number"] = TOPIC_OF["hospital number"] = "mrn"
+TOPIC_OF["business number"] = TOPIC_OF["business registration"] = "brn"
+TOPIC_OF["social security"] = "ssn"
+TOPIC_OF["driver license"] = TOPIC_OF["driver's license"] = TOPIC_OF["drivers license"] = "driver"
+TOPIC_OF["toll free"] = TOPIC_OF["customer service"] = "service"
+TOPIC_OF["문의 전화"] = TOPIC_OF["전화 번호"] = "phone"
+TOPIC_OF["credit card"] = TOPIC_OF["card number"] = "card"
+for _weak in ("medical", "hospital", "patient", "business"):  # alone they say nothing about the number that follows
+    TOPIC_OF.pop(_weak)
+
+
+def trie(words: Iterable[str]) -> str:
+    """A regular expression of the words that tries each character once: alternation by common prefix, longest first."""
+    root: dict = {}
+    for word in words:
+        node = root
+        for character in word:
+            node = node.setdefault(character, {})
+        node[""] = {}
+
+    def written(node: dict) -> str:
+        ends = "" in node
+        parts = [re.escape(character) + written(after) for character, after in sorted(node.items()) if character]
+        if not parts:
+            return ""
+        body = parts[0] if len(parts) == 1 and not ends else "(?:" + "|".join(parts) + ")"
+        return body + ("?" if ends else "")
+
+    return written(root)
+
+
+_LABEL = re.compile(trie(TOPIC_OF))
+
+
+class Labels:
+    """The label words of a text, by place."""
+
+    def __init__(self, text: str):
+        low = lowered(text)
+        found = []
+        for match in _LABEL.finditer(low):
+            start, end = match.span()
+            word = match.group()
+            if word.isascii():  # a whole word, also in the plural, also with a Korean particle
+                if start and low[start - 1].isalpha() and low[start - 1].isascii():
+                    continue
+                after = low[end : end + 2]
+                if after[:1].isalpha() and after.isascii() and not (after[0] == "s" and not after[1:].isalnum()):
+                    continue
+            found.append((start, end, TOPIC_OF[word]))
+        self._found = found
+        self._ends = [end for _, end, _ in found]
+        self._topics = {topic for _, _, topic in found}
+        self._text = text
+
+    def has(self, topics: Iterable[str]) -> bool:
+        """Whether one of the topics is named anywhere."""
+        return not self._topics.isdisjoint(topics)
+
+    def before(self, start: int, reach: int = 40) -> str | None:
+        """The topic of the nearest label that ends within `reach` characters before; None without one."""
+        place = bisect_right(self._ends, start) - 1
+        return self._found[place][2] if place >= 0 and start - self._ends[place] <= reach else None
+
+    def after(self, end: int, reach: int = 10) -> str | None:
+        """The topic of the nearest label that begins within `reach` characters after, with no digit in between."""
+        place = bisect_right(self._ends, end)
+        while place < len(self._found) and self._found[place][0] < end:
+            place += 1
+        if place < len(self._found) and self._found[place][0] - end <= reach:
+            between = self._text[end : self._found[place][0]]
+            if not any(character.isdigit() for character in between):
+                return self._found[place][2]
+        return None
+
+    def topic(self, start: int, end: int, reach: int = 40) -> str | None:
+        """The label that speaks of this value: the one before it, or else the one right after it."""
+        return self.before(start, reach) or self.after(end)
+
+    def near(self, topics: Iterable[str], start: int, end: int, reach: int = 60, beyond: int = 30) -> bool:
+        """Whether one of the topics is named within `reach` before or `beyond` after."""
+        topics = tuple(topics)
+        place = bisect_right(self._ends, start - reach)
+        while place < len(self._found) and self._found[place][0] <= end + beyond:
+            if self._found[place][2] in topics:
+                return True
+            place += 1
+        return False
+
+
+def lowered(text: str) -> str:
+    """Lower case, character by character, so that places stay."""
+    low = text.lower()
+    if len(low) == len(text):
+        return low
+    return "".join(character.lower() if len(character.lower()) == 1 else character for character in text)
