@@ -77,7 +77,8 @@ class Policy(msgspec.Struct, frozen=True):
         if self.endpoints:
             found["endpoints"] = [{"url": each.origin, "models": list(each.models)} for each in self.endpoints]
         if self.fields != Leaving():
-            found["fields"] = msgspec.to_builtins(self.fields)
+            fields = msgspec.to_builtins(self.fields)
+            found["fields"] = {name: list(value) for name, value in fields.items() if value is not None}
         plain = Policy()
         found |= {
             name: getattr(self, name)

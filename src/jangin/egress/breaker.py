@@ -53,7 +53,7 @@ class Breaker:
         if self._until is not None:
             left = self._until - self._clock()
             if left > 0 or self._probing:
-                return max(left, 1.0)
+                return left if left > 0 else 1.0
             self._probing = True
         return Ticket(self._period)
 

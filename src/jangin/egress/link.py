@@ -85,6 +85,7 @@ class Link:
             params=upstream.where.query,
             follow_redirects=False,  # texts go to the host that was named, and to no other
             trust_env=not upstream.where.local,
+            verify=upstream.where.secure,  # plain http needs no certificates; redirects to https are not followed
             limits=httpx2.Limits(max_connections=upstream.at_once, max_keepalive_connections=upstream.at_once),
         )
 
