@@ -60,20 +60,26 @@ class Restorer:
 
 class Redacted(msgspec.Struct):
     text: str
-    vault: Any
 
 
 class Redactor:
-    """Mail addresses and Korean mobile numbers. `broken`: what it raises instead."""
+    """Mail addresses and Korean mobile numbers, of one request."""
 
-    def __init__(self, broken: Exception | None = None):
-        self.broken = broken
+    def __init__(self, vault: Vault | None):
+        self.vault = Vault() if vault is None else vault
 
-    def redact(self, text: str, vault: Any = None) -> Redacted:
-        if self.broken is not None:
-            raise self.broken
-        kept = Vault() if vault is None else vault
-        return Redacted(_PRIVATE.sub(lambda found: kept.placeholder(found[0]), text), kept)
+    def redact(self, text: str) -> Redacted:
+        return Redacted(_PRIVATE.sub(lambda found: self.vault.placeholder(found[0]), text))
+
+
+def breaking(error: Exception) -> Any:
+    """Redaction that fails on every text."""
+
+    class Breaking(Redactor):
+        def redact(self, text: str) -> Redacted:
+            raise error
+
+    return Breaking
 
 
 class AuditFile:

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api_server import Reply, Seen, completion, fault, serving
-from egress_parts import AuditFile, Redactor, policy, server
+from egress_parts import AuditFile, Redacted, Redactor, breaking, policy, server
 from jangin.egress.answers import Answer, Question
 from jangin.egress.breaker import Breaker
 from jangin.egress.escalate import Egress
@@ -46,7 +46,7 @@ def question(messages: Any = CHAT, model: str | None = None, **parameters: Any) 
 
 def using(url: str, audit: Any, work: Callable[[Egress], Awaitable[Any]], **options: Any) -> Any:
     upstream = options.pop("upstream", {})
-    given = {"redactor": Redactor(), "first_wait_s": 0.01, **options}
+    given = {"redaction": Redactor, "first_wait_s": 0.01, **options}
 
     async def run() -> Any:
         async with Egress(server(url, **upstream), audit, **given) as egress:
@@ -120,11 +120,11 @@ def test_nothing_leaves_where_the_task_the_server_or_the_model_says_no(audit: Au
 
 def test_nothing_leaves_when_the_redactor_fails_or_is_missing(audit: AuditFile) -> None:
     with serving(completion("x")) as api:
-        error = refused(EgressDenied, api.url, audit, redactor=Redactor(ValueError(MAIL)))
+        error = refused(EgressDenied, api.url, audit, redaction=breaking(ValueError(MAIL)))
         assert (error.reason, error.message) == ("redaction", "redaction failed (ValueError); nothing was sent")
-        assert refused(EgressDenied, api.url, audit, redactor=None).reason == "no_redactor"
+        assert refused(EgressDenied, api.url, audit, redaction=None).reason == "no_redactor"
         assert api.seen == [] and audit.records == []
-        answer = ask(api.url, audit, rules=policy(api.url, redact="none"), redactor=None)
+        answer = ask(api.url, audit, rules=policy(api.url, redact="none"), redaction=None)
         assert answer.text == "x" and MAIL in api.seen[0].asked and not answer.left.redacted
 
 
@@ -401,14 +401,12 @@ def test_only_named_keys_of_a_json_message_leave(audit: AuditFile) -> None:
 
 def test_an_original_with_quotes_does_not_break_a_json_answer(audit: AuditFile) -> None:
     class Quoting(Redactor):
-        def redact(self, text: str, vault: Any = None) -> Any:
-            found = super().redact("", vault)
-            found.text = text.replace('Kim "K" Lee', found.vault.placeholder('Kim "K" Lee'))
-            return found
+        def redact(self, text: str) -> Redacted:
+            return Redacted(text.replace('Kim "K" Lee', self.vault.placeholder('Kim "K" Lee')))
 
     with serving(completion('{"who": "[#0]"}')) as api:
         asked = question([{"role": "user", "content": 'Kim "K" Lee'}], response_format={"type": "json_object"})
-        answer = ask(api.url, audit, asked, redactor=Quoting())
+        answer = ask(api.url, audit, asked, redaction=Quoting)
     assert json.loads(answer.text or "") == {"who": 'Kim "K" Lee'}
 
 
@@ -481,7 +479,7 @@ def test_no_byte_of_a_field_that_is_not_named_is_ever_received(audit: AuditFile)
         loop = asyncio.new_event_loop()
 
         async def opened() -> Egress:
-            return Egress(server(api.url), audit, Redactor())
+            return Egress(server(api.url), audit, Redactor)
 
         egress = loop.run_until_complete(opened())
 

@@ -19,7 +19,7 @@ import pytest
 
 from api_server import completion, serving, streamed
 from data_files import refused
-from egress_parts import AuditFile, Redactor, policy, server
+from egress_parts import AuditFile, Redactor, breaking, policy, server
 from jangin.cli import main
 from jangin.data.load import load_splits
 from jangin.egress import passing
@@ -47,7 +47,7 @@ def exchange(answer: str | None, text: str = "a question", task: str = "shop", *
 
 
 def write(folder: Path, *exchanges: Exchange, keep_days: int = 30, capture: Capture | None = None) -> Capture:
-    kept = capture or Capture(folder, Redactor())
+    kept = capture or Capture(folder, Redactor)
 
     async def run() -> None:
         for each in exchanges:
@@ -63,8 +63,8 @@ def captured(tmp_path: Path, body: dict[str, Any], reply: Any, rules: Any = None
 
     async def run(url: str) -> Any:
         allowed = server(url, {"keep_days": 9}, folder)
-        capture = Capture(folder, of_server.get("redactor", Redactor()))
-        async with Egress(allowed, AuditFile(tmp_path / "audit.jsonl"), Redactor()) as egress:
+        capture = Capture(folder, of_server.get("redaction", Redactor))
+        async with Egress(allowed, AuditFile(tmp_path / "audit.jsonl"), Redactor) as egress:
             through = PassThrough(egress, capture)
             asked = passing.read(json.dumps(body).encode(), "shop", "req-1")
             task = policy(url, **{"capture": {"keep_days": 30}, **(rules or {})})
@@ -119,14 +119,14 @@ def test_the_shorter_time_of_task_and_server_stands_in_the_file(tmp_path: Path) 
 
 
 def test_a_redactor_that_fails_keeps_nothing_and_the_client_has_its_answer(tmp_path: Path) -> None:
-    broken = Redactor(ValueError(MAIL))
+    broken = breaking(ValueError(MAIL))
     body = {"model": "gpt-4o", "messages": CHAT}
-    assert captured(tmp_path, body, completion("x"), redactor=broken) == (False, [])
+    assert captured(tmp_path, body, completion("x"), redaction=broken) == (False, [])
 
 
 def test_files_are_of_one_day_and_removed_when_their_time_is_over(tmp_path: Path) -> None:
     moment = datetime(2026, 11, 3, 23, 50, tzinfo=UTC)
-    capture = Capture(tmp_path, Redactor(), lambda: moment)
+    capture = Capture(tmp_path, Redactor, lambda: moment)
     write(tmp_path, exchange("a"), exchange("b"), keep_days=2, capture=capture)
     moment += timedelta(minutes=20)
     write(tmp_path, exchange("c"), keep_days=2, capture=capture)
@@ -136,7 +136,7 @@ def test_files_are_of_one_day_and_removed_when_their_time_is_over(tmp_path: Path
     assert [each.answer for each in read(tmp_path / "shop") if isinstance(each, Exchange)] == ["a", "b", "c"]
     capture.close()
     moment += timedelta(days=1)
-    later = Capture(tmp_path, Redactor(), lambda: moment)  # whoever starts next, with the task's capture switched off
+    later = Capture(tmp_path, Redactor, lambda: moment)  # whoever starts next, with the task's capture switched off
     assert later.prune() == 1 and later.prune() == 0
     assert [path.name for path in (tmp_path / "shop").iterdir()] == names[1:]
     assert len(list((tmp_path / "desk").iterdir())) == 1
@@ -173,7 +173,7 @@ from jangin.egress.capture import Capture
 from jangin.egress.captured import Exchange
 
 async def run():
-    capture, number = Capture(Path(sys.argv[1]), Redactor()), 0
+    capture, number = Capture(Path(sys.argv[1]), Redactor), 0
     while True:
         chat = [{"role": "user", "content": f"question {number} " + "word " * 400}]
         assert await capture.record(30, Exchange("shop", str(number), "now", "m", chat, f"answer {number}"), None)

@@ -38,7 +38,7 @@ def audit(tmp_path: Path) -> AuditFile:
 
 def using(url: str, audit: AuditFile, work: Callable[[Egress], Awaitable[Any]], **upstream: Any) -> Any:
     async def run() -> Any:
-        async with Egress(server(url, **upstream), audit, Redactor(), first_wait_s=0.01) as egress:
+        async with Egress(server(url, **upstream), audit, Redactor, first_wait_s=0.01) as egress:
             return await work(egress)
 
     return asyncio.run(run())

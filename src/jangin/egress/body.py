@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from jangin.egress.answers import Outgoing, Question
-from jangin.egress.seams import Redactor
+from jangin.egress.seams import Redaction, Vault
 from jangin.errors import EgressDenied, RequestError
 from jangin.policy import ROLES, TEXT_PARAMETERS, Policy
 from jangin.prices import estimated_tokens
@@ -26,7 +26,7 @@ _EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh")
 _MESSAGE_TOKENS = 6  # what a chat format adds to a message, about
 
 
-def build(policy: Policy, question: Question, redactor: Redactor | None) -> Outgoing:
+def build(policy: Policy, question: Question, redaction: Redaction | None) -> Outgoing:
     """Blocks while the redactor works.
 
     Raises: RequestError for what is no chat request; EgressDenied for what may not leave, or could not be redacted.
@@ -39,24 +39,11 @@ def build(policy: Policy, question: Question, redactor: Redactor | None) -> Outg
             "nothing_left", f"the policy of task '{question.task}' leaves nothing to send (roles: {roles})"
         )
     parameters = _parameters(policy, question.parameters, names, withheld)
+    vault: Vault | None = None
     if policy.redact == "none":
-        vault, clean = None, _as_it_is
+        messages = [{"role": role, "content": text} for role, text in kept]
     else:
-        redaction = _Redaction(redactor, question.task)
-        clean = redaction.text
-    try:
-        messages = [{"role": role, "content": clean(text)} for role, text in kept]
-        for name in TEXT_PARAMETERS:
-            if name in parameters:
-                parameters[name] = _every_text(parameters[name], clean)
-    except EgressDenied:
-        raise
-    except Exception as error:  # noqa: BLE001  # whatever the redactor raises, nothing is sent
-        raise EgressDenied(
-            "redaction", f"redaction failed ({type(error).__name__}); nothing was sent", status=503
-        ) from None
-    if policy.redact != "none":
-        vault = redaction.vault
+        messages, parameters, vault = _redacted(question.task, kept, parameters, redaction)
     if question.instruction:
         messages.insert(0, {"role": "system", "content": question.instruction})
         names["instruction"] = None
@@ -71,28 +58,28 @@ def build(policy: Policy, question: Question, redactor: Redactor | None) -> Outg
     )
 
 
-def _as_it_is(text: str) -> str:
-    return text
-
-
-class _Redaction:
+def _redacted(
+    task: str, kept: list[tuple[str, str]], parameters: dict[str, Any], redaction: Redaction | None
+) -> tuple[list[dict[str, str]], dict[str, Any], Vault]:
     """One vault for all texts of a request."""
+    if redaction is None:
+        message = f"the policy of task '{task}' asks for redaction, and this server has none; nothing was sent"
+        raise EgressDenied("no_redactor", message, status=503)
+    try:
+        redactor = redaction(None)
 
-    def __init__(self, redactor: Redactor | None, task: str):
-        if redactor is None:
-            raise EgressDenied(
-                "no_redactor",
-                f"the policy of task '{task}' asks for redaction, and this server has none; nothing was sent",
-                status=503,
-            )
-        self.redactor, self.vault = redactor, None
+        def clean(text: str) -> str:
+            redacted = redactor.redact(text).text
+            if not isinstance(redacted, str):
+                raise TypeError
+            return redacted
 
-    def text(self, text: str) -> str:
-        redacted = self.redactor.redact(text, self.vault)
-        self.vault = redacted.vault
-        if not isinstance(redacted.text, str) or self.vault is None:
-            raise TypeError
-        return redacted.text
+        messages = [{"role": role, "content": clean(text)} for role, text in kept]
+        texts = {name: _every_text(parameters[name], clean) for name in TEXT_PARAMETERS if name in parameters}
+        return messages, {**parameters, **texts}, redactor.vault
+    except Exception as error:  # noqa: BLE001  # whatever the redactor raises, nothing is sent
+        message = f"redaction failed ({type(error).__name__}); nothing was sent"
+        raise EgressDenied("redaction", message, status=503) from None
 
 
 def _messages(policy: Policy, messages: Any, names: dict[str, None], withheld: dict[str, None]) -> Any:

@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 from jangin.egress.captured import FORMAT, HEAD, Exchange, head_of
-from jangin.egress.seams import Redactor, Vault
+from jangin.egress.seams import Redaction, Vault
 from jangin.errors import InputError, JanginError, StorageError
 from jangin.files import storage_error
 
@@ -54,11 +54,11 @@ class _File:
 class Capture:
     """One for a process. `recorded` and `failed` count; `last_error` says why the last failed.
 
-    redactor: what is kept is redacted, also where a task sends its texts as they are.
+    redaction: what is kept is redacted, also where a task sends its texts as they are.
     """
 
-    def __init__(self, folder: Path, redactor: Redactor, now: Callable[[], datetime] = lambda: datetime.now(UTC)):
-        self.folder, self.redactor, self._now = folder, redactor, now
+    def __init__(self, folder: Path, redaction: Redaction, now: Callable[[], datetime] = lambda: datetime.now(UTC)):
+        self.folder, self.redaction, self._now = folder, redaction, now
         self.recorded = self.failed = 0
         self.last_error: str | None = None
         self._files: dict[str, _File] = {}
@@ -82,7 +82,7 @@ class Capture:
         return True
 
     def _record(self, keep_days: int, exchange: Exchange, vault: Vault | None) -> None:
-        kept = _redacted(exchange, self.redactor, vault)
+        kept = _redacted(exchange, self.redaction, vault)
         today = self._now().astimezone(UTC).date()
         if self._pruned != today:
             self.prune()
@@ -150,16 +150,12 @@ def _created(folder: Path, today: date) -> tuple[Path, int]:
             number += 1
 
 
-def _redacted(exchange: Exchange, redactor: Redactor, vault: Vault | None) -> Exchange:
+def _redacted(exchange: Exchange, redaction: Redaction, vault: Vault | None) -> Exchange:
     """The same originals have the same placeholders in the answer as in the messages."""
-    messages = exchange.messages
+    redactor = redaction(vault)
+    messages, answer = exchange.messages, exchange.answer
     if vault is None:
-        messages = []
-        for message in exchange.messages:
-            redacted = redactor.redact(message["content"], vault)
-            messages.append({**message, "content": redacted.text})
-            vault = redacted.vault
-    answer = exchange.answer
+        messages = [{**message, "content": redactor.redact(message["content"]).text} for message in messages]
     if answer is not None:
-        answer = redactor.redact(answer, vault).text
+        answer = redactor.redact(answer).text
     return msgspec.structs.replace(exchange, messages=messages, answer=answer)

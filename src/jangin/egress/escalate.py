@@ -1,6 +1,6 @@
 """Escalation: one question to another model's API, by the rules, and an answer that says what left.
 
-The order is the point: rules, redaction, budget, breaker, pace, audit; only then a byte leaves, and each new try is
+The order is the point: rules, redaction, budget, pace, breaker, audit; only then a byte leaves, and each new try is
 audited anew. Whatever fails before that, nothing leaves.
 """
 
@@ -19,7 +19,7 @@ from jangin.egress.answers import Answer, Question
 from jangin.egress.breaker import Breaker, Ticket
 from jangin.egress.budget import Budgets
 from jangin.egress.link import Failed, Link
-from jangin.egress.seams import Audit, Redactor, Spent
+from jangin.egress.seams import Audit, Redaction, Spent
 from jangin.egress.sending import LIMITS, Sending
 from jangin.egress.server import Server, effective
 from jangin.egress.stream import Stream
@@ -33,7 +33,7 @@ class Egress:
     """The only way out of a server. One for a process, used in one event loop; `close` it.
 
     Args:
-        audit: asked before every request that leaves. redactor: None where no task may need one.
+        audit: asked before every request that leaves. redaction: None where no task may need one.
         spent: what the ledger knows of a task's costs before this process began.
         first_wait_s: between the first two tries; doubled after each. breaker: makes one for each API.
     Raises: InputError where an API's key is not in the environment.
@@ -43,7 +43,7 @@ class Egress:
         self,
         server: Server,
         audit: Audit,
-        redactor: Redactor | None = None,
+        redaction: Redaction | None = None,
         spent: Spent | None = None,
         *,
         first_wait_s: float = FIRST_WAIT_S,
@@ -51,7 +51,7 @@ class Egress:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ):
         self.server, self.first_wait_s = server, first_wait_s
-        self.redactor, self.budgets = redactor, Budgets(spent, now)
+        self.redaction, self.budgets = redaction, Budgets(spent, now)
         self._audit, self._one_at_a_time = audit, ThreadPoolExecutor(1, "egress-audit")
         allowed = server.upstreams if server.egress == "allow" else ()
         self.links = {each.origin: Link(each, breaker()) for each in allowed}
@@ -115,7 +115,7 @@ class Egress:
         """All that stands before the first try; and the money, whatever becomes of it."""
         policy = effective(policy, self.server)
         way, model = self._permitted(policy, question)
-        out = await asyncio.to_thread(body.build, policy, question, self.redactor)
+        out = await asyncio.to_thread(body.build, policy, question, self.redaction)
         ends_at = asyncio.get_running_loop().time() + way.upstream.deadline_s
         sending = Sending(policy, question, way, model, out, streaming, ends_at)
         await self._place(way, ends_at)

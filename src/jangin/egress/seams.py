@@ -35,15 +35,18 @@ class Redacted(Protocol):
     @property
     def text(self) -> str: ...
 
+
+class Redactor(Protocol):
+    """Replaces personal data by placeholders, in the texts of one request. Whatever it raises, nothing is sent."""
+
     @property
     def vault(self) -> Any: ...
 
+    def redact(self, text: str) -> Redacted: ...
 
-class Redactor(Protocol):
-    """Replaces personal data by placeholders. Whatever it raises, nothing is sent."""
 
-    def redact(self, text: str, vault: Any = None) -> Redacted:
-        """vault: that of the request's texts before, so that one original has one placeholder in all of them."""
+# A redactor for one request; with a vault, one that goes on with its placeholders: one original, one placeholder.
+Redaction = Callable[[Any], Redactor]
 
 
 class Audit(Protocol):
