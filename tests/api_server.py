@@ -17,7 +17,7 @@ KEY = "sk-test-9f3a77c0ffee"
 
 class Reply(msgspec.Struct):
     """What the server sends. `body`: JSON, or bytes as they are; `drop`: the connection ends without a word;
-    `cut`: in the middle of the body."""
+    `cut`: in the middle of the body; `stall_s`: how long it waits there."""
 
     status: int = 200
     body: Any = None
@@ -25,6 +25,7 @@ class Reply(msgspec.Struct):
     after_s: float = 0.0
     drop: bool = False
     cut: bool = False
+    stall_s: float = 0.0
 
 
 class Seen(msgspec.Struct):
@@ -34,6 +35,7 @@ class Seen(msgspec.Struct):
     path: str
     headers: dict[str, str]
     body: dict[str, Any]
+    raw: bytes = b""
 
     @property
     def asked(self) -> str:
@@ -47,6 +49,18 @@ def completion(text: str | None, **more: Any) -> Reply:
     usage = {"prompt_tokens": 40, "completion_tokens": 5, "total_tokens": 45}
     body = {"id": "c", "object": "chat.completion", "created": 0, "model": "gpt-4o-2024-08-06", "usage": usage}
     return Reply(body={**body, "system_fingerprint": "fp_1", "choices": [choice], **more})
+
+
+def streamed(*pieces: str, usage: bool = True, done: bool = True, finish_reason: str | None = "stop") -> Reply:
+    """The same as server-sent events, a chunk for each piece."""
+    head = {"id": "c", "object": "chat.completion.chunk", "created": 0, "model": "gpt-4o-2024-08-06"}
+    deltas: list[tuple[dict[str, Any], str | None]] = [({"role": "assistant", "content": ""}, None)]
+    deltas += [({"content": piece}, None) for piece in pieces] + [({}, finish_reason)]
+    events = [{**head, "choices": [{"index": 0, "delta": d, "finish_reason": reason}]} for d, reason in deltas]
+    if usage:
+        events.append({**head, "choices": [], "usage": {"prompt_tokens": 40, "completion_tokens": 5}})
+    body = b"".join(b"data: " + json.dumps(event).encode() + b"\n\n" for event in events)
+    return Reply(body=body + b"data: [DONE]\n\n" * done, headers={"Content-Type": "text/event-stream"})
 
 
 def fault(status: int, *, after: str | None = None, **error: Any) -> Reply:
@@ -66,8 +80,9 @@ class Api:
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                seen = Seen(time.monotonic(), self.path, {k.lower(): v for k, v in self.headers.items()}, body)
+                sent = self.rfile.read(int(self.headers["Content-Length"]))
+                headers = {k.lower(): v for k, v in self.headers.items()}
+                seen = Seen(time.monotonic(), self.path, headers, json.loads(sent), sent)
                 with api._lock:
                     number = len(api.seen)
                     api.seen.append(seen)
@@ -83,7 +98,10 @@ class Api:
                         self.send_header(name, value)
                     self.send_header("Content-Length", str(len(raw)))
                     self.end_headers()
-                    self.wfile.write(raw[: len(raw) // 2] if reply.cut else raw)
+                    self.wfile.write(raw[: len(raw) // 2])
+                    time.sleep(reply.stall_s)
+                    if not reply.cut:
+                        self.wfile.write(raw[len(raw) // 2 :])
                     self.close_connection = reply.cut
 
             def log_message(self, *arguments: object) -> None:

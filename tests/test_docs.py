@@ -157,7 +157,7 @@ def test_the_page_of_the_task_file_names_every_key_and_metric() -> None:
     page = (DOCS / "task-file.md").read_text(encoding="utf-8")
     wanted = [metric for kind in KINDS for metric in METRICS[kind]]
     wanted += ["name", "description", "kind", "data", "fields", "labels", "out_of_scope", "metric", "bar", "unit"]
-    wanted += ["policy", "seed", "languages", "schema"]
+    wanted += ["policy", "seed", "languages", "schema", "egress", "endpoints", "redact", "capture", "budget"]
     assert [word for word in wanted if f"`{word}`" not in page] == []
 
 

@@ -115,7 +115,7 @@ def test_the_document_reads_back_as_the_same_task(tmp_path):
     [
         ("bar: {at_least: 0.9, margn: 0.1}", "unknown key 'bar.margn'", "did you mean 'margin'?"),
         ("metrics: accuracy", "unknown key 'metrics'", "did you mean 'metric'?"),
-        ("policy: {leave: no}", "unknown key 'policy.leave'", "the keys here are: egress, unsure"),
+        ("policy: {egres: deny}", "unknown key 'policy.egres'", "did you mean 'egress'?"),
         ("folder: x", "unknown key 'folder'", None),
         (
             "metric: acuracy",
@@ -158,9 +158,7 @@ def test_the_document_reads_back_as_the_same_task(tmp_path):
             "keep one of them",
         ),
         ("languages: english", "languages is 'english'; expected a list of language codes such as [en, ko]", None),
-        ("policy: {egress: allow}", "policy.egress 'allow' is not available in this version", None),
-        ("policy: {unsure: escalate}", "policy.unsure 'escalate' is not available in this version", None),
-        ("policy: {unsure: maybe}", "policy.unsure is 'maybe'; expected one of abstain, refuse", None),
+        ("policy: {unsure: maybe}", "policy.unsure is 'maybe'; expected one of escalate, abstain, refuse", None),
         ("schema: {type: object}", "'schema' belongs to kind extract; kind is classify", "remove it"),
         ("description: 3", "description is 3; expected text", None),
     ],

@@ -73,7 +73,10 @@ def build_parser() -> argparse.ArgumentParser:
         return added
 
     init = verb("init", "write a commented task file from a data file")
-    init.add_argument("data", metavar="DATA", type=Path, help="JSONL, CSV, Parquet or OpenAI chat JSONL")
+    init.add_argument("data", metavar="DATA", type=Path, nargs="?", help="JSONL, CSV, Parquet or OpenAI chat JSONL")
+    init.add_argument(
+        "--from-capture", metavar="PATH", type=Path, help="a file or folder of captured exchanges instead"
+    )
     init.add_argument("-o", "--out", metavar="DIR", type=Path, default=Path(), help="folder for task.yaml (default: .)")
 
     check = verb("check", "check a task's data; exit 2 when training on it would be dishonest")

@@ -20,10 +20,34 @@ def run(arguments: Namespace) -> int:
 
 
 def init(arguments: Namespace) -> int:
+    if (arguments.data is None) == (arguments.from_capture is None):
+        raise InputError("init takes DATA or --from-capture PATH, one of the two", "jangin init examples.jsonl -o DIR")
+    if arguments.from_capture is not None:
+        return _init_from_capture(arguments)
     from jangin.init import write_task
 
     path = write_task(arguments.data, arguments.out)
     _print(arguments, {"task": str(path)}, [f"wrote {path}", f"next: jangin check {path.parent}"])
+    return 0
+
+
+def _init_from_capture(arguments: Namespace) -> int:
+    from jangin.from_capture import REASONS, from_capture
+
+    made = from_capture(arguments.from_capture, arguments.out)
+    lines = [
+        f"wrote {made.task} and {made.data}: {made.rows:,} of {made.read:,} exchanges, kind {made.kind} ({made.why})"
+    ]
+    lines += _table(("left out", "why"), [(f"{n:,}", REASONS[each]) for each, n in made.left_out.items()])
+    if made.merged:
+        lines.append(f"{len(made.merged):,} spellings of labels were taken for others: see {made.report}")
+    if made.instructions > 1:
+        lines.append(
+            f"warning: {made.instructions:,} different system messages, which a specialist does not read; they may be "
+            "several tasks"
+        )
+    lines.append(f"next: jangin check {Path(made.task).parent}")
+    _print(arguments, made, lines)
     return 0
 
 

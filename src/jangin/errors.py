@@ -18,12 +18,16 @@
     ├── EngineError             the engine process died, hung or is overloaded (retryable)
     ├── PiiError                personal data could not be looked for or taken out: nothing is released
     ├── EndpointError           a model API refuses every request: key, model, address
+    ├── EgressDenied            a rule, or a guard that could not do its work, kept a request here (has `reason`)
+    ├── EgressFailed            it was allowed to leave, but no whole answer came (has `reason`, `left`; retryable)
     └── ShapeError              two arrays that must match do not
 
 A message says what, which value and what was expected; `hint` says what to do. Neither holds the text of an example.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 
 class JanginError(Exception):
@@ -124,6 +128,45 @@ class PiiError(JanginError):
 
 class EndpointError(JanginError):
     code = "endpoint"
+
+
+class EgressDenied(JanginError):
+    """Nothing of this request was sent from here on. `reason`: a short name; `param`: the parameter it is about.
+
+    left: what earlier tries of the same request had sent, where there were any (egress.answers.Left).
+    """
+
+    code = "egress_denied"
+    exit_code = 1
+
+    def __init__(
+        self, reason: str, message: str, hint: str | None = None, *, status: int = 403, param: str | None = None
+    ):
+        super().__init__(message, hint)
+        self.reason, self.status, self.param = reason, status, param
+        self.left: Any = None
+
+
+class EgressFailed(JanginError):
+    """The other side gave no whole answer. `left`: what was sent all the same (egress.answers.Left), or None."""
+
+    code = "egress_failed"
+    exit_code = 1
+    retryable = True
+
+    def __init__(
+        self,
+        reason: str,
+        message: str,
+        hint: str | None = None,
+        *,
+        status: int = 502,
+        retry_after_s: float | None = None,
+        retryable: bool = True,
+    ):
+        super().__init__(message, hint)
+        self.reason, self.status, self.retry_after_s, self.retryable = reason, status, retry_after_s, retryable
+        self.left: Any = None
 
 
 class ShapeError(JanginError):

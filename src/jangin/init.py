@@ -35,8 +35,12 @@ class Guess(msgspec.Struct):
     unit: str | None
 
 
-def write_task(data_path: Path | str, out_dir: Path | str) -> Path:
+def write_task(
+    data_path: Path | str, out_dir: Path | str, *, name: str | None = None, kind: tuple[str, str] | None = None
+) -> Path:
     """Write `task.yaml` into `out_dir` (made if missing) for a data file. Returns its path.
+
+    name: None for one made from the file's. kind: (kind, why) where that is known better than by a look.
 
     Raises: DataError when the file cannot be read, holds no answers, or a task file is there already; StorageError.
     """
@@ -47,7 +51,10 @@ def write_task(data_path: Path | str, out_dir: Path | str) -> Path:
     rows = [row.fields for row in itertools.islice(read_rows(data), LOOKED_AT) if isinstance(row, Row)]
     if not rows:
         raise DataError(f"{data.name}: no readable rows", "give at least one example for each label")
-    write_atomic(target, _task_text(_name(data), _guess(data, rows, out), len(rows)))
+    guess = _guess(data, rows, out)
+    if kind is not None:
+        guess.kind, guess.kind_why = kind
+    write_atomic(target, _task_text(name or _name(data), guess, len(rows)))
     return target
 
 

@@ -15,6 +15,7 @@ import yaml
 
 from jangin.errors import TaskError
 from jangin.files import hash_json
+from jangin.policy import Policy, read_policy
 from jangin.types import Kind
 
 KINDS = ("classify", "tag", "extract", "generate")
@@ -91,13 +92,6 @@ class Bar(msgspec.Struct, frozen=True, omit_defaults=True):
     confidence: float = 0.95
 
 
-class Policy(msgspec.Struct, frozen=True):
-    """What may leave the machine, and what happens to an answer below the threshold."""
-
-    egress: str = "deny"
-    unsure: str = "abstain"
-
-
 class Task(msgspec.Struct, frozen=True, kw_only=True):
     """One narrow job. `labels` and `schema` are `None` for `auto` (those of train); `unit` is the column of the
     sampling unit."""
@@ -123,9 +117,10 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def hash(self) -> str:
-        """sha256 of the canonical JSON of all that changes the job: not its folder, description or layout."""
+        """sha256 of the canonical JSON of all that changes the job: not its folder, description or layout, nor
+        where a question may be sent and for how much."""
         meaning = {key: value for key, value in self.document().items() if key != "description"}
-        return hash_json(meaning)
+        return hash_json({**meaning, "policy": self.policy.promise()})
 
     @property
     def unit_column(self) -> str | None:
@@ -142,7 +137,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
         if self.bar:
             bar = {"margin": self.bar.margin, "confidence": self.bar.confidence}
             document["bar"] = {**msgspec.to_builtins(self.bar), **bar}
-        document["policy"] = msgspec.to_builtins(self.policy)
+        document["policy"] = self.policy.document()
         document["seed"] = self.seed
         optional = {"out_of_scope": self.out_of_scope, "unit": self.unit, "schema": self.schema}
         optional |= {"execution": msgspec.to_builtins(self.execution), "code": msgspec.to_builtins(self.code)}
@@ -393,12 +388,7 @@ class _Reader:
         return self.text("unit", value, "the name of a column")
 
     def _policy(self, value: Any) -> Policy:
-        given = self.mapping("policy", value, Policy.__struct_fields__)
-        for key, later in (("egress", "allow"), ("unsure", "escalate")):
-            if given.get(key) == later:
-                raise TaskError(f"{self.file}: policy.{key} '{later}' is not available in this version")
-        choices = {"egress": ("deny",), "unsure": ("abstain", "refuse")}
-        return Policy(**{key: self.choice(f"policy.{key}", v, choices[key]) for key, v in given.items()})
+        return read_policy(value, self.file)
 
     def _seed(self, value: Any) -> int:
         whole = isinstance(value, int)

@@ -235,7 +235,9 @@ def _origins(
             "description": task.description,
             "out_of_scope": task.out_of_scope,
         },
-        "egress_bytes": Figure(0, "bytes", "by construction: the engine runs in this process; policy.egress is deny"),
+        "egress_bytes": Figure(
+            0, "bytes", f"by construction: the engine runs in this process; policy.egress is {task.policy.egress}"
+        ),
         "lineage": provenance.lineage(manifest, reference),
         "versions": provenance.versions(),
         "hashes": {

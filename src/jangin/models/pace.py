@@ -42,6 +42,11 @@ class Pace:
         """Nobody asks for so long: the server said so."""
         self._closed_until = max(self._closed_until, self._clock() + seconds)
 
+    @property
+    def paused_s(self) -> float:
+        """How long the server's own pause still lasts."""
+        return max(0.0, self._closed_until - self._clock())
+
     def _missing_s(self, tokens: float) -> float:
         closed = self._closed_until - self._clock()
         return max(closed, self._requests.missing_s(1), self._tokens.missing_s(tokens))

@@ -1,0 +1,57 @@
+"""What egress asks of other parts, as protocols: redaction, the audit log, what was spent. Whoever opens it passes
+them.
+
+All three may block and may be called from threads of a pool; calls of `Audit.append` come one at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Protocol
+
+
+class Restorer(Protocol):
+    """Puts originals back into a text that comes in pieces."""
+
+    def feed(self, piece: str) -> str:
+        """What may be shown by now; a placeholder that is not whole yet is kept back."""
+
+    def flush(self) -> str:
+        """The rest."""
+
+
+class Vault(Protocol):
+    """The originals behind the placeholders of one request. `len` is how many placeholders there are."""
+
+    def __len__(self) -> int: ...
+
+    def restore(self, text: str) -> str: ...
+
+    def restorer(self) -> Restorer: ...
+
+
+class Redacted(Protocol):
+    @property
+    def text(self) -> str: ...
+
+
+class Redactor(Protocol):
+    """Replaces personal data by placeholders, in the texts of one request. Whatever it raises, nothing is sent."""
+
+    @property
+    def vault(self) -> Any: ...
+
+    def redact(self, text: str) -> Redacted: ...
+
+
+# A redactor for one request; with a vault, one that goes on with its placeholders: one original, one placeholder.
+Redaction = Callable[[Any], Redactor]
+
+
+class Audit(Protocol):
+    def append(self, kind: str, fields: dict[str, Any]) -> Any:
+        """Durable when it returns. Whatever it raises, nothing is sent. Fields hold no texts and no keys."""
+
+
+Spent = Callable[[str, datetime], float]  # (task, since in UTC) -> US dollars that the ledger knows of
