@@ -23,7 +23,7 @@ METRICS: dict[str, tuple[str, ...]] = {  # the first is the kind's default
     "classify": ("accuracy", "macro_f1", "micro_f1"),
     "tag": ("micro_f1", "macro_f1", "flagged_f1", "auprc"),
     "extract": ("field_f1", "exact_match"),
-    "generate": ("exact_match", "chrf", "rouge_l", "execution", "pass_at_1"),
+    "generate": ("exact_match", "chrf", "rouge_l", "execution", "pass_at_1", "sql_match"),
 }
 MAX_BYTES = 1 << 20  # room for tens of thousands of labels
 MAX_DEPTH = 8
@@ -33,7 +33,8 @@ _NAME = re.compile(r"\w[\w.\-]{0,63}")
 _PUBLISHED = re.compile(r"[\w.\-]+/[\w.\-]+")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
 _BOTH = "kinds classify and tag"
-_RUNS = {"execution": ("execution", "{database: shop.sqlite}"), "code": ("pass_at_1", "{tests: test}")}
+_JUDGED_BY = {"execution": "execution", "code": "pass_at_1", "sql": "sql_match"}  # key -> the metric that reads it
+_NEEDED = {"execution": "{database: shop.sqlite}", "code": "{tests: test}"}  # keys without which it cannot
 
 
 class Data(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -82,6 +83,12 @@ class Code(msgspec.Struct, frozen=True, omit_defaults=True):
     entry_point: str | None = None
 
 
+class Sql(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Of metric `sql_match`. schema: the column with a row's schema; None: it stands in the input, as one line."""
+
+    schema: str | None = None
+
+
 class Bar(msgspec.Struct, frozen=True, omit_defaults=True):
     """What must be reached: match a reference within `margin`, or `at_least` an absolute score, or both."""
 
@@ -120,6 +127,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     schema: dict[str, Any] | None = None
     execution: Execution | None = None
     code: Code | None = None
+    sql: Sql | None = None
 
     @property
     def hash(self) -> str:
@@ -146,6 +154,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
         document["seed"] = self.seed
         optional = {"out_of_scope": self.out_of_scope, "unit": self.unit, "schema": self.schema}
         optional |= {"execution": msgspec.to_builtins(self.execution), "code": msgspec.to_builtins(self.code)}
+        optional["sql"] = msgspec.to_builtins(self.sql)
         document |= {key: value for key, value in optional.items() if value is not None}
         if self.languages:
             document["languages"] = list(self.languages)
@@ -312,9 +321,9 @@ class _Reader:
 
     def _runs(self, found: dict[str, Any]) -> None:
         """A metric that runs answers needs to know on what; no other metric does."""
-        for key, (metric, example) in _RUNS.items():
-            if found["metric"] == metric and key not in found:
-                raise TaskError(f"{self.file}: metric {metric} needs '{key}'", f"add a line '{key}: {example}'")
+        for key, metric in _JUDGED_BY.items():
+            if found["metric"] == metric and key not in found and key in _NEEDED:
+                raise TaskError(f"{self.file}: metric {metric} needs '{key}'", f"add a line '{key}: {_NEEDED[key]}'")
             if found["metric"] != metric and key in found:
                 raise TaskError(f"{self.file}: '{key}' belongs to metric {metric}", f"write 'metric: {metric}'")
 
@@ -430,6 +439,12 @@ class _Reader:
         if time is not None and not _TIME.fullmatch(time):
             raise self.wrong("execution.frozen_time", time, "a time such as '2026-01-31 12:00:00'")
         return Execution(**given)
+
+    def _sql(self, value: Any) -> Sql:
+        given = self.mapping("sql", value, Sql.__struct_fields__)
+        return Sql(
+            **{key: self.text(f"sql.{key}", v, "the name of a column") for key, v in given.items() if v is not None}
+        )
 
     def _code(self, value: Any) -> Code:
         given = self.mapping("code", value, Code.__struct_fields__)

@@ -20,6 +20,7 @@ METRIC_NAMES = {
     "rouge_l": "mean ROUGE-L",
     "execution": "execution accuracy",
     "pass_at_1": "pass@1",
+    "sql_match": "exact set match of SQL",
 }
 _REFERENCE = {
     "superior": "is superior to {ref}",

@@ -32,9 +32,9 @@ class Reader(Protocol):
 class Readers:
     """The bases of one process, each opened once, whichever specialists stand on it."""
 
-    def __init__(self, threads: int | None = None, bulk: bool = False):
-        """`bulk`: as `Encoder` says."""
-        self._threads, self._bulk = threads, bulk
+    def __init__(self, threads: int | None = None, bulk: bool = False, prefix_cache: bool = False):
+        """`bulk`: as `Encoder` says; `prefix_cache`: as `Decoder` does."""
+        self._threads, self._bulk, self._cache = threads, bulk, prefix_cache
         self._open: dict[str, Encoder] = {}
         self._decoders: dict[tuple[str, bool], SharedDecoder] = {}
 
@@ -57,7 +57,9 @@ class Readers:
         # Labels take one pass, answers many: on one engine a label would wait until the answers in work are written.
         key = spec.sha256, spec.writing is None
         if key not in self._decoders:
-            self._decoders[key] = SharedDecoder(weights, context=CONTEXT, threads=self._threads)
+            self._decoders[key] = SharedDecoder(
+                weights, context=CONTEXT, threads=self._threads, prefix_cache=self._cache
+            )
         adapter = Path(folder) / spec.adapter if spec.adapter else None
         return self._decoders[key].hold(adapter, spec.writing.context if spec.writing else None)
 
