@@ -88,7 +88,7 @@ class Specialist:
             from jangin.models.labelling import LabelReader
 
             self._held = readers.decoder(self.folder, self.manifest)
-            self.reader = LabelReader(self._held, decoder.template, decoder.label_tokens)
+            self.reader = LabelReader(self._held, decoder.template, decoder.label_tokens, decoder.offset_token)
             self.reading = self.sha256
         self._logits = decoder is not None or (encoder is not None and encoder.output == "logits")
 
