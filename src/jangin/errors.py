@@ -7,6 +7,7 @@
     │   ├── BundleError         a specialist's folder is broken or does not fit
     │   ├── CertificateError    a certificate or a register cannot be used
     │   └── RequestError        an HTTP request (has `status`, `param`)
+    │       └── Overloaded      too much waits already (429, retryable)
     ├── BaseModelError          weights
     │   ├── UnknownBaseError    not in the catalogue
     │   ├── HashMismatchError   the bytes are not the ones that were pinned
@@ -15,6 +16,7 @@
     ├── StorageError            disk full, read-only, not permitted
     ├── EngineError             the engine process died, hung or is overloaded (retryable)
     ├── EndpointError           a model API refuses every request: key, model, address
+    ├── SandboxError            this machine cannot keep a program apart
     └── ShapeError              two arrays that must match do not
 
 A message says what, which value and what was expected; `hint` says what to do. Neither holds the text of an example.
@@ -72,6 +74,16 @@ class RequestError(InputError):
             self.code = code
 
 
+class Overloaded(RequestError):
+    """Too much waits already; the same request may pass after `retry_after_s`."""
+
+    retryable = True
+
+    def __init__(self, message: str, retry_after_s: int):
+        super().__init__(message, status=429, code="overloaded")
+        self.retry_after_s = retry_after_s
+
+
 class BaseModelError(JanginError):
     code = "base_model"
 
@@ -108,6 +120,12 @@ class EngineError(JanginError):
 
 class EndpointError(JanginError):
     code = "endpoint"
+
+
+class SandboxError(JanginError):
+    """This machine cannot keep a program apart, so none was run."""
+
+    code = "no_sandbox"
 
 
 class ShapeError(JanginError):

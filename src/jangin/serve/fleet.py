@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from jangin.errors import BundleError, RequestError
+from jangin.errors import BundleError, Overloaded, RequestError
 from jangin.serve.client import EngineClient
 from jangin.serve.following import Writing
 from jangin.serve.frames import Answers, Info, Write
@@ -22,16 +22,6 @@ MAX_WRITE_WAIT_S = 60.0
 SLICE_TEXTS, SLICE_CHARS = 16, 100_000
 SLICES_AHEAD = 3  # of one request: the others' questions get in between
 NO_ENCODER = "ngrams"
-
-
-class Overloaded(RequestError):
-    """Too much waits already; the same request may pass after `retry_after_s`."""
-
-    retryable = True
-
-    def __init__(self, message: str, retry_after_s: int):
-        super().__init__(message, status=429, code="overloaded")
-        self.retry_after_s = retry_after_s
 
 
 class Certificate(msgspec.Struct, frozen=True):
