@@ -4,8 +4,8 @@
                                    [--only cold,waits,speed,mixed,memory]
 
 The adapters are random and small, each on all linear layers: they cost what trained ones cost. Progress goes to stderr.
-No part begins another round that would end after --seconds, and no measurement takes longer than a sixth of that: it
-then counts what was written by then. One JSON document:
+No part begins another round that would end after --seconds; a measurement through the server is cut, and says so, after
+a sixth of that, and one without the server then begins no further request. One JSON document:
 
 cold    from the start of the command to the first text of the first answer, over HTTP
 waits   tokens/s of the engine alone, one request at a time and BUSY, by how long its threads wait before they sleep
@@ -14,8 +14,9 @@ speed   tokens/s of the same requests, BUSY of one adapter under way at any time
         and through the server, streamed; alternating rounds, and the ratio of each pair. Also milliseconds of processor
         time a token takes in the HTTP process and in this client: they are steady where tokens/s are not
 mixed   tokens/s through the server of the same requests, all of one adapter and spread evenly over all, with 8 and with
-        four an adapter under way at any time, and the ratio of the two; and of the engine alone, without turns
-        (serve/turns.py), with as many under way
+        four an adapter under way at any time, and the ratio of the two; the same ratio by the engine's processor time
+        a token, which means something with one thread only (taskset -c 0), and then also beside other work; and
+        tokens/s of the engine alone, without turns (serve/turns.py), with as many under way
 memory  summed PSS of the server's processes with one adapter, and with all; Linux only (/proc/PID/smaps_rollup)
 """
 
@@ -23,6 +24,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import multiprocessing
 import os
@@ -53,7 +55,7 @@ from jangin.train import adapters
 from serve_memory import children, pss_mb
 
 BUSY = 2 * PARALLEL  # as many again wait as are written, so that no place is ever empty
-CONTEXT, MAX_TOKENS = 1024, 32
+CONTEXT, MAX_TOKENS = 1024, 24
 TOPICS = ["parcel", "refund", "tomato soup", "bicycle", "library card", "winter coat", "train ticket", "broken lamp"]
 BEGAN = time.perf_counter()
 
@@ -233,15 +235,22 @@ def mixed(folders: list[Path], base: str, clock: Clock) -> dict[str, Any]:
     names = [folder.name for folder in folders]
     crowds = {PARALLEL: prompts(2 * len(names)), 4 * len(names): prompts(4 * len(names))}
     found: dict[str, dict[str, Any]] = {str(clients): {} for clients in crowds}
-    with start(folders) as (_, url):
+    with start(folders) as (process, url):
+        engine = children(process.pid)
         for _ in clock.rounds("mixed"):
             for clients, asked in crowds.items():
-                for way, some in (("served_one", names[:1]), ("served_all", names)):
-                    rate, _ = through(url, some, asked, clients, clock.longest_s)
-                    say(f"  {clients} under way, {way}: {rate} tokens/s")
-                    found[str(clients)].setdefault(way, []).append(rate)
+                for way, some in (("one", names[:1]), ("all", names)):
+                    before = sum(map(cpu_s, engine))
+                    rate, tokens = through(url, some, asked, clients, clock.longest_s)
+                    cpu_ms = round((sum(map(cpu_s, engine)) - before) * 1e3 / max(1, tokens), 2)
+                    say(f"  {clients} under way, {way}: {rate} tokens/s, {cpu_ms} ms of the engine per token")
+                    found[str(clients)].setdefault(f"{way}_tok_per_s", []).append(rate)
+                    found[str(clients)].setdefault(f"{way}_cpu_ms_per_token", []).append(cpu_ms)
     for each in found.values():
-        each["ratio"] = round(statistics.median(b / a for a, b in zip(each["served_one"], each["served_all"])), 3)
+        pairs = zip(each["one_tok_per_s"], each["all_tok_per_s"])
+        each["ratio"] = round(statistics.median(b / a for a, b in pairs), 3)
+        costs = zip(each["one_cpu_ms_per_token"], each["all_cpu_ms_per_token"])
+        each["ratio_by_cpu"] = round(statistics.median(a / b for a, b in costs), 3)
     paths = {folder.name: folder / bundle.ADAPTER for folder in folders}
     with Decoder(weights_of(base), paths, context=CONTEXT) as decoder:
         for clients, asked in crowds.items():
@@ -289,16 +298,21 @@ def through(url: str, names: list[str], asked: list[str], clients: int, longest_
     begun = time.perf_counter()
     todo = iter(range(len(asked)))
 
-    async def work() -> int:
-        tokens = 0
-        while time.perf_counter() - begun < longest_s and (at := next(todo, None)) is not None:
-            tokens += await ask(url, names[at % len(names)], asked[at], MAX_TOKENS)
-        return tokens
+    done: list[int] = []
 
-    async def crowd() -> list[int]:
-        return await asyncio.gather(*(work() for _ in range(clients)))
+    async def work() -> None:
+        while (at := next(todo, None)) is not None:
+            done.append(await ask(url, names[at % len(names)], asked[at], MAX_TOKENS))
 
-    tokens = sum(asyncio.run(crowd()))
+    async def crowd() -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(longest_s):
+                await asyncio.gather(*(work() for _ in range(clients)))
+
+    asyncio.run(crowd())
+    if len(done) < len(asked):
+        say(f"  cut after {longest_s:.0f} s with {len(done)} of {len(asked)} requests answered: not comparable")
+    tokens = sum(done)
     return round(tokens / (time.perf_counter() - begun), 1), tokens
 
 
@@ -307,15 +321,20 @@ async def ask(url: str, model: str, prompt: str, max_tokens: int) -> int:
     body = {"model": model, "messages": [{"role": "user", "content": prompt}], "max_tokens": max_tokens}
     data = json.dumps(body | {"stream": True, "stream_options": {"include_usage": True}}).encode()
     to = urlsplit(url)
-    reader, writer = await asyncio.open_connection(to.hostname, to.port)
     head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: {to.netloc}\r\nConnection: close\r\n"
-    writer.write(f"{head}Content-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n".encode() + data)
+    head += f"Content-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
     last = b""
-    async for line in reader:
-        if line.startswith(b'data: {"'):
-            last = line
-    writer.close()
-    assert last, f"the server did not answer a request to {model}; with so many under way, is the machine busy?"
+    while not last:
+        reader, writer = await asyncio.open_connection(to.hostname, to.port)
+        writer.write(head.encode() + data)
+        status = (await reader.readline()).split()[1]
+        assert status in (b"200", b"429"), f"a request to {model} was answered with {status.decode()}"
+        async for line in reader:
+            if line.startswith(b'data: {"'):
+                last = line
+        writer.close()
+        if status == b"429":  # a slow machine: so many would wait for more than a minute
+            await asyncio.sleep(1)
     return json.loads(last[6:])["usage"]["completion_tokens"]
 
 

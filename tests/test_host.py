@@ -11,8 +11,9 @@ import pytest
 
 import tiny_gguf as tiny
 from jangin.models import host
+from writers import base, writer
 
-pytestmark = pytest.mark.skipif(not host.keep_large_blocks_apart(), reason="not GNU's C library")
+pytestmark = pytest.mark.skipif(host._glibc() is None, reason="not GNU's C library")
 
 
 def run(code: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -46,9 +47,6 @@ def test_threads_of_the_engine_wait_briefly_unless_the_user_says_otherwise(
 
 BLOCKS = """
 import ctypes, sys
-from jangin.models import host
-if sys.argv[1] == "apart":
-    assert host.keep_large_blocks_apart()
 libc = ctypes.CDLL(None)
 libc.malloc.restype, libc.malloc.argtypes, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_size_t], [ctypes.c_void_p]
 def resident():
@@ -62,10 +60,21 @@ for block in blocks[:-1]:  # the last one stays and would hold the heap below it
     libc.free(block)
 print((resident() - before) >> 20)
 """
+ENGINE = """
+import sys
+from jangin.serve.engine import Engine
+from jangin.serve.frames import Load
+Engine(lambda report: None).load(Load(1, 1, sys.argv[1], None))
+"""
 
 
-def test_a_large_block_goes_back_when_it_is_freed_also_from_below_one_that_stays() -> None:
-    left = int(run(BLOCKS, "alone").stdout)
-    apart = int(run(BLOCKS, "apart").stdout)
-    assert left > 40, "without the setting they stay, or nothing is shown"
-    assert apart < 16
+def test_in_an_engine_with_a_decoder_a_large_block_goes_back_also_from_below_one_that_stays(tmp_path: Path) -> None:
+    pytest.importorskip("xllamacpp", reason="the extra 'decoder' is not installed")
+    pytest.importorskip("gguf", reason="the package gguf is not installed")
+    folder = writer(tmp_path / "one", base(tmp_path), "one", seed=1)
+    left = run(BLOCKS)
+    apart = run(
+        ENGINE + BLOCKS + "import os; os._exit(0)", str(folder), JANGIN_HOME=str(tmp_path), PYTHONUNBUFFERED="1"
+    )
+    assert int(left.stdout) > 40, "without the setting they stay, or nothing is shown"
+    assert int(apart.stdout) < 16, apart.stderr

@@ -354,7 +354,6 @@ def _open(weights: Path, adapters: Mapping[str, Path], context: int, parallel: i
             import xllamacpp
     except ImportError as error:
         raise MissingExtraError("a decoder", "decoder") from error
-    host.keep_large_blocks_apart()
     settings = xllamacpp.CommonParams()
     settings.model.path = str(weights)
     settings.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(str(path), 1.0) for path in adapters.values()]

@@ -39,7 +39,8 @@ def keep_large_blocks_apart() -> bool:
     """Blocks of LARGE_BYTES and more are mapped one by one from now on, so that they go back when they are freed.
 
     Left alone, the C library raises that limit to the largest block it has seen freed; adapters and the graphs that are
-    made anew for each then lie in heaps with holes: 70 MB at twenty adapters. False where there is no such setting.
+    made anew for each then lie in heaps with holes: 70 MB at twenty adapters. For a process that serves: in one that
+    trains, large blocks come and go with every step. False where there is no such setting.
     """
     libc = _glibc()
     if libc is None:

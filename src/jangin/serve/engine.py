@@ -26,6 +26,7 @@ import numpy as np
 
 from jangin.bundle import read_manifest
 from jangin.errors import BundleError, JanginError
+from jangin.models import host
 from jangin.models.base import Floats
 from jangin.models.decoder import PARALLEL
 from jangin.models.specialist import Readers, Specialist
@@ -136,6 +137,8 @@ class Engine:
     def _read(self, order: Load) -> Specialist | Writer:
         folder = Path(order.folder)
         decoder = read_manifest(folder).decoder
+        if decoder is not None:
+            host.keep_large_blocks_apart()
         found: Specialist | Writer
         found = Writer(folder, self.readers) if decoder and decoder.writing else Specialist(folder, self.readers)
         if order.sha256 and found.sha256 != order.sha256:
