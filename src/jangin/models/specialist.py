@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -36,6 +37,7 @@ class Readers:
         """`bulk`: as `Encoder` says; `prefix_cache`: as `Decoder` does."""
         self._threads, self._bulk, self._cache = threads, bulk, prefix_cache
         self._open: dict[str, Encoder] = {}
+        self._later = False
         self._decoders: dict[tuple[str, bool], SharedDecoder] = {}
 
     @property
@@ -46,6 +48,16 @@ class Readers:
         if files.sha256 not in self._open:
             self._open[files.sha256] = Encoder(files, self._threads, self._bulk)
         return self._open[files.sha256]
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """Specialists on a decoder that are loaded meanwhile are not asked before their `open`; the first one's opens
+        all, with one engine instead of one each."""
+        self._later = True
+        try:
+            yield
+        finally:
+            self._later = False
 
     def decoder(self, folder: Path, manifest: bundle.Manifest) -> Held:
         """A place on the decoder that a bundle names. Raises: MissingExtraError, BaseModelError, BundleError."""
@@ -61,7 +73,7 @@ class Readers:
                 weights, context=CONTEXT, threads=self._threads, prefix_cache=self._cache
             )
         adapter = Path(folder) / spec.adapter if spec.adapter else None
-        return self._decoders[key].hold(adapter, spec.writing.context if spec.writing else None)
+        return self._decoders[key].hold(adapter, spec.writing.context if spec.writing else None, self._later)
 
 
 class Specialist:
@@ -96,6 +108,11 @@ class Specialist:
     def place(self) -> tuple[int, str | None] | None:
         """On a decoder: which one, and with which adapter. None on an encoder and without one."""
         return None if self._held is None else self._held.place
+
+    def open(self) -> None:
+        """Needed only after `Readers.together`. Raises: as loading does."""
+        if self._held is not None:
+            self._held.open()
 
     def close(self) -> None:
         """Gives up its place on a shared decoder; it is not asked again."""
