@@ -93,6 +93,7 @@ def beep(data: Path, folder: Path) -> dict[str, Any]:
 
 
 SMALLEST = ["--rungs", "smollm2-135m-lora"]  # what two cores train within the hour; larger rungs on demand
+COPYING = ["--rungs", "spans-ngrams,spans-minilm-l6"]
 SPIDER = ["--rungs", "qwen2.5-coder-0.5b-lora"]  # hours on two cores; less learns too little of it
 CLAIMS: dict[str, tuple[Callable[[Path, Path], dict[str, Any]], list[str]]] = {
     "banking77-gpt4": (lambda d, f: banking(d, f, {"reference": RAG20}), []),
@@ -106,9 +107,9 @@ CLAIMS: dict[str, tuple[Callable[[Path, Path], dict[str, Any]], list[str]]] = {
     "ko_nsmc_raw": (plain("ko_nsmc_raw", "accuracy", "train", "validation", "test"), []),
     "beep_korean_hate": (beep, []),
     "sentfin": (sentfin, []),
-    "oa_mine": (lambda d, f: written_tasks.oa_mine(d.parent / "recorded", f), SMALLEST),
+    "oa_mine": (lambda d, f: written_tasks.oa_mine(d.parent / "recorded", f), COPYING),
     "wikisql": (written_tasks.wikisql, SMALLEST),
-    "snips_nlu": (written_tasks.snips, SMALLEST),
+    "snips_nlu": (written_tasks.snips, ["--rungs", "spans-ngrams"]),
     "spider_dev": (lambda d, f: written_tasks.spider(d.parent / "recorded", f), SPIDER),
     "ko_sae4k_argument": (written_tasks.sae4k, ["--rungs", "gemma-3-270m-lora", "--budget", "2h"]),
 }
@@ -117,8 +118,10 @@ BASES = {"0.5b": "qwen2.5-coder-0.5b", "1.5b": "qwen2.5-coder-1.5b"}
 TESTS: dict[str, Callable[[Path, Path], dict[str, Any]]] = {
     "spider_dev": CLAIMS["spider_dev"][0],
     "defog_sql_eval": written_tasks.defog,
+    "wikisql": written_tasks.wikisql,
 }
-PROMPTED = {f"{test}-{size}": (test, base) for test in TESTS for size, base in BASES.items()}
+PROMPTED = {f"{test}-{size}": (test, base) for test in ("spider_dev", "defog_sql_eval") for size, base in BASES.items()}
+PROMPTED["wikisql-base"] = ("wikisql", "smollm2-135m")  # of the specialist
 
 
 def files(folder: Path, *splits: str) -> dict[str, str]:

@@ -154,7 +154,7 @@ def snips(data: Path, folder: Path, rows: int = 3_000) -> Row:
     }
 
 
-def sae4k(data: Path, folder: Path, rows: int = 4_000) -> Row:
+def sae4k(data: Path, folder: Path, rows: int = 2_000) -> Row:
     """A colloquial Korean question or command, to the phrase that says what is asked."""
 
     def change(row: Row, split: str) -> Row:
