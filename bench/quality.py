@@ -1,11 +1,12 @@
 """Public data sets through the climb and `certify`, one JSON each under docs/results, a table in docs/results.md.
 
-    python bench/quality.py DATA [--only banking77,...] [--work DIR]
+    python bench/quality.py DATA [--only banking77,...] [--work DIR] [--rungs RUNG,...] [--budget 3h]
 
 DATA is a folder with one sub-folder a data set (`train.jsonl.gz`, `test.jsonl.gz`, ...: rows of `input` and `output`);
 recorded answers are looked for in `recorded` beside it. Tasks whose answers are written need the extras `train` and
 `decoder`.
-Each certificate is a registered look at its sealed test; a repeated claim replays the stored verdict.
+Each certificate is a registered look at its sealed test; a repeated claim replays the stored verdict. The claims of
+PROMPTED are bases as they are, asked by `eval`: an estimate on open rows, no look, no verdict. Only `--only` runs them.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import gzip
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -91,6 +93,8 @@ def beep(data: Path, folder: Path) -> dict[str, Any]:
 
 
 SMALLEST = ["--rungs", "smollm2-135m-lora"]  # what two cores train within the hour; larger rungs on demand
+COPYING = ["--rungs", "spans-ngrams,spans-minilm-l6"]
+SPIDER = ["--rungs", "qwen2.5-coder-0.5b-lora"]  # hours on two cores; less learns too little of it
 CLAIMS: dict[str, tuple[Callable[[Path, Path], dict[str, Any]], list[str]]] = {
     "banking77-gpt4": (lambda d, f: banking(d, f, {"reference": RAG20}), []),
     "banking77-at-least": (lambda d, f: banking(d, f, {"reference": RAG20, "at_least": 0.92}), []),
@@ -103,11 +107,21 @@ CLAIMS: dict[str, tuple[Callable[[Path, Path], dict[str, Any]], list[str]]] = {
     "ko_nsmc_raw": (plain("ko_nsmc_raw", "accuracy", "train", "validation", "test"), []),
     "beep_korean_hate": (beep, []),
     "sentfin": (sentfin, []),
-    "oa_mine": (lambda d, f: written_tasks.oa_mine(d.parent / "recorded", f), SMALLEST),
+    "oa_mine": (lambda d, f: written_tasks.oa_mine(d.parent / "recorded", f), COPYING),
     "wikisql": (written_tasks.wikisql, SMALLEST),
-    "snips_nlu": (written_tasks.snips, SMALLEST),
+    "snips_nlu": (written_tasks.snips, ["--rungs", "spans-ngrams"]),
+    "spider_dev": (lambda d, f: written_tasks.spider(d.parent / "recorded", f), SPIDER),
     "ko_sae4k_argument": (written_tasks.sae4k, ["--rungs", "gemma-3-270m-lora", "--budget", "2h"]),
 }
+
+BASES = {"0.5b": "qwen2.5-coder-0.5b", "1.5b": "qwen2.5-coder-1.5b"}
+TESTS: dict[str, Callable[[Path, Path], dict[str, Any]]] = {
+    "spider_dev": CLAIMS["spider_dev"][0],
+    "defog_sql_eval": written_tasks.defog,
+    "wikisql": written_tasks.wikisql,
+}
+PROMPTED = {f"{test}-{size}": (test, base) for test in ("spider_dev", "defog_sql_eval") for size, base in BASES.items()}
+PROMPTED["wikisql-base"] = ("wikisql", "smollm2-135m")  # of the specialist
 
 
 def files(folder: Path, *splits: str) -> dict[str, str]:
@@ -127,21 +141,40 @@ def jangin(*arguments: object) -> dict[str, Any]:
     return json.loads(done.stdout)
 
 
-def run(name: str, data: Path, work: Path) -> None:
-    make, options = CLAIMS[name]
+def task_folder(name: str, make: Callable[[Path, Path], dict[str, Any]], data: Path, work: Path) -> Path:
     folder = work / name
     folder.mkdir(parents=True, exist_ok=True)
     document = {"name": name, **make(data, folder)}
     (folder / "task.yaml").write_text(yaml.safe_dump(document, allow_unicode=True, sort_keys=False), encoding="utf-8")
-    trained = jangin("train", folder, *options)
+    return folder
+
+
+def kept(name: str, result: dict[str, Any]) -> None:
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    (RESULTS / f"{name}.json").write_text(json.dumps(result, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+def prompted(name: str, data: Path, work: Path) -> None:
+    """A base as it is on a whole test."""
+    test, base = PROMPTED[name]
+    folder = task_folder(test, TESTS[test], data, work)
+    start = time.monotonic()
+    found = jangin("eval", base, "--on", folder / "test.jsonl", "--task", folder)
+    kept(name, {"claim": name, "base": base, "evaluated": found, "seconds": round(time.monotonic() - start)})
+    print(f"{name}: {found['metric']} {found['score']:.4f}", flush=True)
+
+
+def run(name: str, data: Path, work: Path, more: list[str]) -> None:
+    make, options = CLAIMS[name]
+    folder = task_folder(name, make, data, work)
+    trained = jangin("train", folder, *options, *more)
     certified = jangin("certify", trained["specialist"])
     full = json.loads(Path(certified["certificate"]).read_text(encoding="utf-8"))
     result = {"claim": name, "trained": trained, "certified": certified, "scope": full["scope"], "look": full["look"]}
     result["trained"]["specialist"] = result["certified"]["certificate"] = None  # paths of one machine
     result["method"], result["cost"], result["versions"] = full["result"]["method"], full["cost"], full["versions"]
     result["look"].pop("copies", None)
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    (RESULTS / f"{name}.json").write_text(json.dumps(result, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    kept(name, result)
     print(f"{name}: {certified['sentence']}", flush=True)
 
 
@@ -179,7 +212,28 @@ def table() -> None:
             shown = part.replace("_", " ")
             limits = f"{value['lower']:.3f} to {value['upper']:.3f}"
             lines.append(f"| {name}: {shown} | share | | | {value['score']:.4f} | {limits} | {value['n']:,} | | | | |")
+    lines += prompted_table()
     (RESULTS.parent / "results.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def prompted_table() -> list[str]:
+    found = [json.loads(path.read_text("utf-8")) for name in PROMPTED if (path := RESULTS / f"{name}.json").is_file()]
+    if not found:
+        return []
+    lines = [
+        "",
+        "Bases as they are, prompted, on the same tests: estimates by `jangin eval`, no looks, no verdicts.",
+        "",
+        "| base on test | metric | score | limits | n |",
+        "|---|---|---|---|---|",
+    ]
+    for each in found:
+        told, test = each["evaluated"], PROMPTED[each["claim"]][0]
+        limits = "none" if told["lower"] is None else f"{told['lower']:.3f} to {told['upper']:.3f}"
+        lines.append(
+            f"| {each['base']} on {test} | {told['metric']} | {told['score']:.4f} | {limits} | {told['n']:,} |"
+        )
+    return lines
 
 
 def main() -> None:
@@ -187,9 +241,15 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--only", help="names, with commas")
     parser.add_argument("--work", type=Path, default=Path("runs/quality"))
+    parser.add_argument("--rungs", help="instead of a claim's own: what `jangin train --rungs` takes")
+    parser.add_argument("--budget", help="instead of a claim's own")
     arguments = parser.parse_args()
+    more = [f"--{key}={value}" for key in ("rungs", "budget") if (value := getattr(arguments, key))]
     for name in arguments.only.split(",") if arguments.only else CLAIMS:
-        run(name, arguments.data.resolve(), arguments.work)
+        if name in PROMPTED:
+            prompted(name, arguments.data.resolve(), arguments.work)
+        else:
+            run(name, arguments.data.resolve(), arguments.work, more)
         table()
 
 

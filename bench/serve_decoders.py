@@ -1,30 +1,42 @@
 """Specialists that write, through `jangin serve` and in one process: speed, many adapters, memory, cold start.
 
-    python bench/serve_decoders.py [--base smollm2-135m] [--adapters 20] [--rounds 3] [--only cold,speed,mixed,memory]
+    python bench/serve_decoders.py [--base smollm2-135m] [--adapters 20] [--rank 16] [--rounds 3] [--seconds 240]
+                                   [--only cold,waits,speed,mixed,memory]
 
-The adapters are random and small, each on all linear layers: they cost what trained ones cost. One JSON document:
+The adapters are random and small, each on all linear layers: they cost what trained ones cost. Progress goes to stderr.
+No part begins another round that would end after --seconds; a measurement through the server is cut, and says so, after
+a sixth of that, and one without the server then begins no further request. One JSON document:
 
 cold    from the start of the command to the first text of the first answer, over HTTP
-speed   tokens/s of the same requests, all of one adapter: by the engine alone in this process, and through the server;
-        alternating rounds, and the ratio of each pair
-mixed   tokens/s of the same requests spread over 1, 2 and 8 adapters, in this process: with turns (serve/turns.py), and
-        as the engine takes them without; and through the server
+waits   tokens/s of the engine alone, one request at a time and BUSY, by how long its threads wait before they sleep
+        (GOMP_SPINCOUNT; 300,000 is libgomp's own choice). What models/host.py has chosen should lose nothing here
+speed   tokens/s of the same requests, BUSY of one adapter under way at any time: by the engine alone in this process,
+        and through the server, streamed; alternating rounds, and the ratio of each pair. Also milliseconds of processor
+        time a token takes in the HTTP process and in this client: they are steady where tokens/s are not
+mixed   tokens/s through the server of the same requests, all of one adapter and spread evenly over all, with 8 and with
+        four an adapter under way at any time, and the ratio of the two; the same ratio by the engine's processor time
+        a token, which means something with one thread only (taskset -c 0), and then also beside other work; and
+        tokens/s of the engine alone, without turns (serve/turns.py), with as many under way
 memory  summed PSS of the server's processes with one adapter, and with all; Linux only (/proc/PID/smaps_rollup)
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
+import contextlib
 import json
+import multiprocessing
+import os
 import statistics
+import sys
 import tempfile
-import threading
 import time
-import urllib.request
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 import numpy as np
@@ -32,59 +44,87 @@ import numpy as np
 from jangin import bundle
 from jangin.bases import catalogue, pull
 from jangin.files import hash_file, write_atomic
+from jangin.models import host
 from jangin.models.base import Rule
 from jangin.models.decoder import PARALLEL, Decoder
 from jangin.models.specialist import Readers
 from jangin.models.written import load_writer
 from jangin.prompt import chatml
 from jangin.serve.run import start
-from jangin.serve.turns import Turns
 from jangin.train import adapters
 from serve_memory import children, pss_mb
 
-CLIENTS = 8
-CONTEXT, MAX_TOKENS, RANK = 1024, 48, 16
+BUSY = 2 * PARALLEL  # as many again wait as are written, so that no place is ever empty
+CONTEXT, MAX_TOKENS = 1024, 24
 TOPICS = ["parcel", "refund", "tomato soup", "bicycle", "library card", "winter coat", "train ticket", "broken lamp"]
-PROMPTS = [
-    f"Write a short note to a shop about a {topic}. It is note number {n}." for n in range(4) for topic in TOPICS
-]
+BEGAN = time.perf_counter()
+
+
+def prompts(count: int) -> list[str]:
+    return [
+        f"Write a short note to a shop about a {TOPICS[n % len(TOPICS)]}. It is note number {n // len(TOPICS)}."
+        for n in range(count)
+    ]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--base", default="smollm2-135m")
     parser.add_argument("--adapters", type=int, default=20)
+    parser.add_argument("--rank", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", default="cold,speed,mixed,memory")
+    parser.add_argument("--seconds", type=float, default=240.0, help="that a part may take")
+    parser.add_argument("--only", default="cold,waits,speed,mixed,memory")
     args = parser.parse_args()
-    found: dict[str, Any] = {"base": args.base, "requests": len(PROMPTS), "max_tokens": MAX_TOKENS, "places": PARALLEL}
+    found: dict[str, Any] = {"base": args.base, "adapters": args.adapters, "rank": args.rank, "places": PARALLEL}
+    found |= {"context": CONTEXT, "max_tokens": MAX_TOKENS}
     with tempfile.TemporaryDirectory() as folder:
-        made = [specialist(Path(folder), args.base, number) for number in range(args.adapters)]
-        wanted = args.only.split(",")
-        if "cold" in wanted:
-            found["cold_start_s"] = [round(cold(made[:1]), 2) for _ in range(args.rounds)]
-        if "speed" in wanted:
-            found["speed"] = speed(made[0], args.rounds)
-        if "mixed" in wanted:
-            found["mixed_tok_per_s"] = mixed(made, args.base, args.rounds)
-        if "memory" in wanted:
-            found["memory"] = {str(count): memory(made[:count]) for count in (1, args.adapters)}
-            found["memory_ratio"] = round(
-                found["memory"][str(args.adapters)]["pss_mb"] / found["memory"]["1"]["pss_mb"], 3
-            )
+        made = [specialist(Path(folder), args.base, args.rank, number) for number in range(args.adapters)]
+        say(f"{args.adapters} adapters written")
+        parts: dict[str, Callable[[Clock], Any]] = {
+            "cold": lambda clock: [round(cold(made[:1]), 2) for _ in clock.rounds("cold start")],
+            "waits": lambda clock: waits(made[0], clock),
+            "speed": lambda clock: speed(made[0], clock),
+            "mixed": lambda clock: mixed(made, args.base, clock),
+            "memory": lambda clock: memories(made),
+        }
+        for name in args.only.split(","):
+            found[name] = parts[name](Clock(args.rounds, args.seconds))
     print(json.dumps(found, indent=2))
 
 
-def specialist(into: Path, base: str, number: int) -> Path:
+def say(what: str) -> None:
+    print(f"{time.perf_counter() - BEGAN:7.1f} s  {what}", file=sys.stderr, flush=True)
+
+
+class Clock:
+    """Rounds until they are done or the time is."""
+
+    def __init__(self, rounds: int, seconds: float):
+        self._rounds, self._seconds = rounds, seconds
+        self.longest_s = seconds / 6  # of one measurement
+
+    def rounds(self, what: str) -> Any:
+        began = time.perf_counter()
+        for done in range(self._rounds):
+            spent = time.perf_counter() - began
+            if done and spent * (done + 1) / done > self._seconds:
+                say(f"{what}: no time for round {done + 1}")
+                return
+            say(f"{what}: round {done + 1} of {self._rounds}")
+            yield done
+
+
+def specialist(into: Path, base: str, rank: int, number: int) -> Path:
     """A bundle of kind `generate` with a random adapter of its own."""
     folder = into / f"writer-{number}"
     folder.mkdir()
     about = catalogue.get(base).config
     adapters.write(
         folder / bundle.ADAPTER,
-        lora(about, number),
+        lora(about, rank, number),
         architecture=about["model_type"],
-        alpha=float(RANK),
+        alpha=float(rank),
         heads=about["heads"],
         kv_heads=about["kv_heads"],
     )
@@ -113,7 +153,7 @@ def specialist(into: Path, base: str, number: int) -> Path:
     return folder
 
 
-def lora(about: dict[str, Any], seed: int) -> adapters.Lora:
+def lora(about: dict[str, Any], rank: int, seed: int) -> adapters.Lora:
     """So small that the base's answers stay sentences."""
     rng = np.random.default_rng(seed)
     hidden, inner, head = about["hidden_size"], about["intermediate_size"], about["head_dim"]
@@ -124,8 +164,8 @@ def lora(about: dict[str, Any], seed: int) -> adapters.Lora:
     return adapters.Lora(
         {
             (layer, name): (
-                rng.normal(0, 0.02, (RANK, into)).astype(np.float32),
-                rng.normal(0, 0.002, (out, RANK)).astype(np.float32),
+                rng.normal(0, 0.02, (rank, into)).astype(np.float32),
+                rng.normal(0, 0.002, (out, rank)).astype(np.float32),
             )
             for layer in range(about["layers"])
             for name, (out, into) in shapes.items()
@@ -140,97 +180,185 @@ def weights_of(base: str) -> Path:
 def cold(folders: Sequence[Path]) -> float:
     begun = time.perf_counter()
     with start(folders) as (_, url):
-        ask(url, folders[0].name, PROMPTS[0], stream=True, max_tokens=1)
+        asyncio.run(ask(url, folders[0].name, "hello", 1))
         return time.perf_counter() - begun
 
 
-def speed(folder: Path, rounds: int) -> dict[str, Any]:
-    alone, plain, served = [], [], []
-    with start([folder]) as (_, url):
+def waits(folder: Path, clock: Clock) -> dict[str, Any]:
+    """In processes of their own: libgomp reads its settings once."""
+    found: dict[str, list[dict[str, float]]] = {}
+    for _ in clock.rounds("waits"):
+        for spins in (300_000, host.SPINS // 4, host.SPINS, host.SPINS * 4):
+            os.environ["GOMP_SPINCOUNT"] = str(spins)
+            with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+                rate = pool.submit(alone_in_process, folder, clock.longest_s / 4).result()
+            say(f"  {spins} spins: {rate}")
+            found.setdefault(str(spins), []).append(rate)
+    del os.environ["GOMP_SPINCOUNT"]
+    return found
+
+
+def alone_in_process(folder: Path, longest_s: float) -> dict[str, float]:
+    writer = load_writer(folder, Readers())
+    one = alone(writer, prompts(4), 1, longest_s)
+    busy = alone(writer, prompts(BUSY), BUSY, longest_s)
+    writer.close()
+    return {"1": one, str(BUSY): busy}
+
+
+def speed(folder: Path, clock: Clock) -> dict[str, Any]:
+    engine, served, http_ms, client_ms = [], [], [], []
+    asked = prompts(32)
+    with start([folder]) as (process, url):
         writer = load_writer(folder, Readers())
-        for _ in range(rounds):
-            alone.append(tok_per_s(lambda: sum(w.completion_tokens for w in writer.write(PROMPTS, confidence=True))))
-            served.append(tok_per_s(lambda: through(url, [folder.name])))
-            plain.append(tok_per_s(lambda: sum(w.completion_tokens for w in writer.write(PROMPTS))))
+        for _ in clock.rounds("speed"):
+            engine.append(alone(writer, asked, BUSY, clock.longest_s))
+            say(f"  engine alone: {engine[-1]} tokens/s")
+            before = cpu_s(process.pid), time.process_time()
+            rate, tokens = through(url, [folder.name], asked, BUSY, clock.longest_s)
+            served.append(rate)
+            http_ms.append(round((cpu_s(process.pid) - before[0]) * 1e3 / max(1, tokens), 3))
+            client_ms.append(round((time.process_time() - before[1]) * 1e3 / max(1, tokens), 3))
+            say(f"  served: {rate} tokens/s; per token {http_ms[-1]} ms of HTTP, {client_ms[-1]} ms of this client")
         writer.close()
-    ratio = statistics.median(b / a for a, b in zip(alone, served))
     return {
-        "engine_tok_per_s": alone,
-        "engine_without_confidence_tok_per_s": plain,
+        "engine_tok_per_s": engine,
         "served_tok_per_s": served,
-        "ratio": round(ratio, 3),
+        "http_cpu_ms_per_token": http_ms,
+        "client_cpu_ms_per_token": client_ms,
+        "ratio": round(statistics.median(b / a for a, b in zip(engine, served)), 3),
     }
 
 
-def mixed(folders: list[Path], base: str, rounds: int) -> dict[str, Any]:
-    """{way: {number of adapters: tokens/s, the median of the rounds}}."""
-    counts = [count for count in (1, 2, 8) if count <= len(folders)]
-    found: dict[str, dict[str, list[float]]] = {}
-    paths = {folder.name: folder / bundle.ADAPTER for folder in folders[: counts[-1]]}
-    with start(folders[: counts[-1]]) as (_, url), Decoder(weights_of(base), paths, context=CONTEXT) as decoder:
-        for _ in range(rounds):
-            for count in counts:
-                names = list(paths)[:count]
-                ways: dict[str, Callable[[], int]] = {
-                    "engine": lambda names=names: inside(decoder, names, False),
-                    "engine_with_turns": lambda names=names: inside(decoder, names, True),
-                    "served": lambda names=names: through(url, names),
-                }
-                for way, work in ways.items():
-                    found.setdefault(way, {}).setdefault(str(count), []).append(tok_per_s(work))
-    return {
-        way: {count: {"all": values, "median": statistics.median(values)} for count, values in each.items()}
-        for way, each in found.items()
-    }
+def mixed(folders: list[Path], base: str, clock: Clock) -> dict[str, Any]:
+    """{under way: {way: tokens/s of each round}}, and the ratio of all adapters to one."""
+    names = [folder.name for folder in folders]
+    crowds = {PARALLEL: prompts(2 * len(names)), 4 * len(names): prompts(4 * len(names))}
+    found: dict[str, dict[str, Any]] = {str(clients): {} for clients in crowds}
+    with start(folders) as (process, url):
+        engine = children(process.pid)
+        for _ in clock.rounds("mixed"):
+            for clients, asked in crowds.items():
+                for way, some in (("one", names[:1]), ("all", names)):
+                    before = sum(map(cpu_s, engine))
+                    rate, tokens = through(url, some, asked, clients, clock.longest_s)
+                    cpu_ms = round((sum(map(cpu_s, engine)) - before) * 1e3 / max(1, tokens), 2)
+                    say(f"  {clients} under way, {way}: {rate} tokens/s, {cpu_ms} ms of the engine per token")
+                    found[str(clients)].setdefault(f"{way}_tok_per_s", []).append(rate)
+                    found[str(clients)].setdefault(f"{way}_cpu_ms_per_token", []).append(cpu_ms)
+    for each in found.values():
+        pairs = zip(each["one_tok_per_s"], each["all_tok_per_s"])
+        each["ratio"] = round(statistics.median(b / a for a, b in pairs), 3)
+        costs = zip(each["one_cpu_ms_per_token"], each["all_cpu_ms_per_token"])
+        each["ratio_by_cpu"] = round(statistics.median(a / b for a, b in costs), 3)
+    paths = {folder.name: folder / bundle.ADAPTER for folder in folders}
+    with Decoder(weights_of(base), paths, context=CONTEXT) as decoder:
+        for clients, asked in crowds.items():
+            rate = without_turns(decoder, names, asked, clients, clock.longest_s)
+            say(f"  {clients} under way, engine without turns, all: {rate} tokens/s")
+            found[str(clients)]["engine_without_turns_all"] = rate
+    return found
 
 
-def inside(decoder: Decoder, names: list[str], in_turns: bool) -> int:
-    """Tokens that were written. CLIENTS threads ask, one request at a time each."""
-    turns = Turns(PARALLEL)
+def alone(writer: Any, asked: list[str], clients: int, longest_s: float) -> float:
+    def one(at: int) -> int:
+        return writer.write([asked[at]], max_tokens=MAX_TOKENS, confidence=True)[0].completion_tokens
+
+    return threaded(one, len(asked), clients, longest_s)
+
+
+def without_turns(decoder: Decoder, names: list[str], asked: list[str], clients: int, longest_s: float) -> float:
     template = chatml("")
 
     def one(at: int) -> int:
-        name, tokens, done = names[at % len(names)], [0], threading.Event()
+        prompt, name = template.tokens(asked[at], decoder.tokenize), names[at % len(names)]
+        return decoder.generate([prompt], MAX_TOKENS, adapter=name, logprobs=True)[0].completion_tokens
 
-        def work(_: object) -> None:
-            prompt = template.tokens(PROMPTS[at], decoder.tokenize)
-            tokens[0] = decoder.generate([prompt], MAX_TOKENS, adapter=name, logprobs=True)[0].completion_tokens
-            done.set()
-
-        turns.submit(name if in_turns else None, work)
-        done.wait()
-        return tokens[0]
-
-    with ThreadPoolExecutor(CLIENTS) as pool:
-        return sum(pool.map(one, range(len(PROMPTS))))
+    return threaded(one, len(asked), clients, longest_s)
 
 
-def through(url: str, names: list[str]) -> int:
-    """Tokens that the server wrote for CLIENTS clients, streamed."""
-    with ThreadPoolExecutor(CLIENTS) as pool:
-        return sum(pool.map(lambda at: ask(url, names[at % len(names)], PROMPTS[at]), range(len(PROMPTS))))
-
-
-def ask(url: str, model: str, prompt: str, stream: bool = True, max_tokens: int = MAX_TOKENS) -> int:
-    body = {"model": model, "messages": [{"role": "user", "content": prompt}], "max_tokens": max_tokens}
-    body |= {"stream": stream, "stream_options": {"include_usage": True}} if stream else {}
-    with urllib.request.urlopen(
-        urllib.request.Request(f"{url}/v1/chat/completions", json.dumps(body).encode()), timeout=600
-    ) as answer:
-        lines = [line for line in answer if line.startswith(b'data: {"')]
-    return json.loads(lines[-1][6:])["usage"]["completion_tokens"]
-
-
-def tok_per_s(work: Callable[[], int]) -> float:
+def threaded(one: Callable[[int], int], count: int, clients: int, longest_s: float) -> float:
+    """Tokens per second that `clients` threads get, each the next of `count` requests when its last one is answered."""
     begun = time.perf_counter()
-    tokens = work()
+    todo = iter(range(count))  # its `next` holds the interpreter's lock
+
+    def work(_: int) -> int:
+        tokens = 0
+        while time.perf_counter() - begun < longest_s and (at := next(todo, None)) is not None:
+            tokens += one(at)
+        return tokens
+
+    with ThreadPoolExecutor(clients) as pool:
+        tokens = sum(pool.map(work, range(clients)))
     return round(tokens / (time.perf_counter() - begun), 1)
 
 
+def through(url: str, names: list[str], asked: list[str], clients: int, longest_s: float) -> tuple[float, int]:
+    """Tokens per second, and tokens, that the server writes for so many clients, streamed."""
+    begun = time.perf_counter()
+    todo = iter(range(len(asked)))
+
+    done: list[int] = []
+
+    async def work() -> None:
+        while (at := next(todo, None)) is not None:
+            done.append(await ask(url, names[at % len(names)], asked[at], MAX_TOKENS))
+
+    async def crowd() -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(longest_s):
+                await asyncio.gather(*(work() for _ in range(clients)))
+
+    asyncio.run(crowd())
+    if len(done) < len(asked):
+        say(f"  cut after {longest_s:.0f} s with {len(done)} of {len(asked)} requests answered: not comparable")
+    tokens = sum(done)
+    return round(tokens / (time.perf_counter() - begun), 1), tokens
+
+
+async def ask(url: str, model: str, prompt: str, max_tokens: int) -> int:
+    """Tokens of one streamed answer. A client of few instructions: it runs on the server's own cores."""
+    body = {"model": model, "messages": [{"role": "user", "content": prompt}], "max_tokens": max_tokens}
+    data = json.dumps(body | {"stream": True, "stream_options": {"include_usage": True}}).encode()
+    to = urlsplit(url)
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: {to.netloc}\r\nConnection: close\r\n"
+    head += f"Content-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
+    last = b""
+    while not last:
+        reader, writer = await asyncio.open_connection(to.hostname, to.port)
+        writer.write(head.encode() + data)
+        status = (await reader.readline()).split()[1]
+        assert status in (b"200", b"429"), f"a request to {model} was answered with {status.decode()}"
+        async for line in reader:
+            if line.startswith(b'data: {"'):
+                last = line
+        writer.close()
+        if status == b"429":  # a slow machine: so many would wait for more than a minute
+            await asyncio.sleep(1)
+    return json.loads(last[6:])["usage"]["completion_tokens"]
+
+
+def cpu_s(pid: int) -> float:
+    """Processor time of a process so far; Linux only."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def memories(folders: list[Path]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for count in (1, len(folders)):
+        found[str(count)] = memory(folders[:count])
+        say(f"memory: {count} adapters: {found[str(count)]}")
+    return {**found, "ratio": round(found[str(len(folders))]["pss_mb"] / found["1"]["pss_mb"], 3)}
+
+
 def memory(folders: list[Path]) -> dict[str, float]:
-    with start(folders) as (process, url):
+    async def each_once(url: str) -> None:
         for folder in folders:
-            ask(url, folder.name, PROMPTS[0])
+            await ask(url, folder.name, "hello", 4)
+
+    with start(folders) as (process, url):
+        asyncio.run(each_once(url))
         pids = [process.pid, *children(process.pid)]
         each = {("http_mb" if pid == process.pid else "engine_mb"): pss_mb(pid) for pid in pids}
     return {"pss_mb": round(sum(each.values()), 1), **{name: round(mb, 1) for name, mb in each.items()}}

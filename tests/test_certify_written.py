@@ -103,6 +103,81 @@ def test_a_specialist_that_writes_texts_is_certified_by_each_metric(tmp_path, ti
     assert "Class by class" not in page and "labels" not in page.split("## What it was built from")[1].split("##")[0]
 
 
+ZOO = "Schema: keeper(ID [pk], Name, Age) | animal(ID [pk], Weight, Keeper_ID) | FK: animal.Keeper_ID=keeper.ID"
+COLUMNS = ["name", "age", "id"]
+
+
+def questions(count: int, seed: int) -> list[dict[str, object]]:
+    """Two questions to each query."""
+    return [
+        {
+            "id": f"q{seed}-{n}",
+            "input": f"{ZOO}\nQuestion: {seed}{n}?",
+            "output": f"SELECT {COLUMNS[n // 2 % 3]} FROM keeper WHERE age > {seed}{n // 2}",
+            "query": f"{seed}-{n // 2}",
+        }
+        for n in range(count)
+    ]
+
+
+def test_sql_without_a_database_is_certified_by_its_parts_against_recorded_answers(tmp_path, tiny_decoder):
+    more = "metric: sql_match\nunit: query\nbar: {reference: gpt.jsonl}\n"
+    folder = tasks.task(tmp_path / "task", "generate", questions(30, 1), questions(104, 2), more)
+    rows = questions(104, 2)
+    lines = [{"model": "gpt-4", "score": 0.9}]
+    for n, row in enumerate(rows):
+        same = row["output"].lower().replace("keeper where age", "keeper AS k WHERE k.age") + ";"
+        lines.append({"id": row["id"], "output": same if n % 10 else "SELECT max(age) FROM keeper"})
+    (folder / "gpt.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+    made = tasks.specialist(folder, tiny_decoder, max_tokens=4)
+    found = certify(made)
+    result = found.result
+    assert (result["verdict"], result["metric"], result["units"]) == ("inferior", "sql_match", 52)
+    assert (result["score"], result["reference_score"]) == (0.0, pytest.approx(93 / 104))
+    assert "exact set match of SQL" in found.sentence
+    answers = files.read_answers(made)
+    assert [row.reference_right for row in answers] == [n % 10 > 0 for n in range(104)]
+    assert {row.right for row in answers} == {False}
+    assert files.verify(made).differs == []
+    again = files.rerun(made)
+    assert (again.valid, again.differs) == (True, [])
+
+
+def test_a_base_is_asked_for_sql_in_a_block_and_its_answers_stand_in_the_order_of_the_file(
+    tmp_path, tiny_decoder, monkeypatch
+):
+    from contextlib import closing
+
+    from jangin import bundle
+    from jangin.evals.predicting import predictions
+    from jangin.evals.run import _by_beginning, write_bare_base
+    from jangin.models.specialist import Readers
+    from jangin.models.writer import Writer
+    from jangin.task import load_task
+
+    monkeypatch.setattr("jangin.evals.run.ANSWER_TOKENS", 12)
+    rows = questions(12, 3)
+    rows = [
+        {**row, "input": row["input"].replace("animal", "beast") if n % 3 else row["input"]}
+        for n, row in enumerate(rows)
+    ]
+    folder = tasks.task(tmp_path / "task", "generate", questions(20, 1), rows, "metric: sql_match\n")
+    (tmp_path / "bare").mkdir()
+    write_bare_base(tmp_path / "bare", "tiny-llama", load_task(folder))
+    template = bundle.read_manifest(tmp_path / "bare").decoder.template
+    assert template.after.endswith("<|im_start|>assistant\n```sql\n") and template.stop == ["```"]
+    inputs = [row["input"] for row in rows]
+    with closing(Writer(tmp_path / "bare", Readers())) as plain:
+        straight = predictions(plain, inputs)
+    with closing(Writer(tmp_path / "bare", Readers(prefix_cache=True))) as cached:
+        sorted_first = _by_beginning(cached, inputs, None)
+    assert len(set(straight.answers)) > 3
+    same = [one == other for one, other in zip(straight.answers, sorted_first.answers)]
+    assert sum(same) >= len(same) - 2  # the cache moves last bits
+    found = evaluate("tiny-llama", folder / "test.jsonl", task=folder)
+    assert (found["metric"], found["n"], found["score"]) == ("sql_match", 12, 0.0)
+
+
 def test_eval_scores_a_bundle_or_a_bare_base_on_open_rows(tmp_path, tiny_decoder):
     folder = tasks.extract_task(tmp_path / "task", test_rows=12)
     made = tasks.specialist(folder, tiny_decoder)

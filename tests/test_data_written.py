@@ -8,7 +8,7 @@ from jangin.data.check import check
 from jangin.data.load import load_splits, schema_of, split_hashes
 from jangin.data.mend import mend
 from jangin.errors import DataError, TaskError
-from jangin.task import Code, Execution, load_task
+from jangin.task import Code, Execution, Sql, load_task
 
 FILES = "data: {train: train.jsonl, test: test.jsonl}\n"
 WORDS = ["river", "stone", "maple", "cloud", "ember", "frost", "pearl", "raven", "cedar", "bloom"]
@@ -126,6 +126,11 @@ def test_what_runs_an_answer_comes_from_the_columns_that_the_task_names(tmp_path
     task = task_of(tmp_path, "generate", rows, other, "metric: pass_at_1\ncode: {tests: check}\n")
     assert task.code == Code("check")
     assert load_splits(task).train[0].runs_on["tests"].startswith("assert ")
+    task = task_of(tmp_path, "generate", rows, other, "metric: sql_match\nsql: {schema: db_id}\n")
+    assert task.sql == Sql("db_id") and task.document()["sql"] == {"schema": "db_id"}
+    assert load_splits(task).train[0].runs_on == {"schema": "shop"}
+    task = task_of(tmp_path, "generate", rows, other, "metric: sql_match\n")
+    assert (task.sql, load_splits(task).train[0].runs_on) == (None, {})
 
 
 @pytest.mark.parametrize(
@@ -135,6 +140,8 @@ def test_what_runs_an_answer_comes_from_the_columns_that_the_task_names(tmp_path
         ("execution: {database: a.sqlite}\n", "'execution' belongs to metric execution"),
         ("metric: execution\nexecution: {column: a}\n", "'execution.database' is missing; expected a file or a folder"),
         ("metric: pass_at_1\ncode: {setup: a}\n", "'code.tests' is missing; expected the name of a column"),
+        ("sql: {schema: a}\n", "'sql' belongs to metric sql_match"),
+        ("metric: sql_match\nsql: {column: a}\n", "unknown key 'sql.column'"),
         ("labels: [a, b]\n", "'labels' belongs to kinds classify and tag; kind is generate"),
         ("schema: {type: object}\n", "'schema' belongs to kind extract; kind is generate"),
     ],
@@ -188,3 +195,7 @@ def test_a_mended_copy_is_the_same_task(tmp_path):
     again = load_task(tmp_path / "other")
     assert again.execution == Execution("../dbs", "database")
     assert load_splits(again, open_test_outputs=True).test[0].runs_on == {"database": "shop"}
+    more = "metric: sql_match\nsql: {schema: db_id}\n"
+    mend(task_of(tmp_path, "generate", rows, [{**rows[0], "input": "t"}], more), tmp_path / "third")
+    again = load_task(tmp_path / "third")
+    assert (again.sql, load_splits(again).train[0].runs_on) == (Sql("schema"), {"schema": "shop"})

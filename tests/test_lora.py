@@ -21,6 +21,7 @@ for module in ("torch", "transformers", "peft", "gguf", "xllamacpp"):
 
 import tiny_models  # noqa: E402 - only where the extras are
 from jangin.models.decoder import Decoder  # noqa: E402 - only where the extras are
+from jangin.models.labelling import against_last  # noqa: E402 - only where the extras are
 from jangin.train import lora  # noqa: E402 - only where the extras are
 
 WORDS = ["card lost", "card found", "refund please", "refund done", "open today", "closed today", "yes", "no"]
@@ -91,6 +92,48 @@ def test_a_few_labels_are_learnt_through_their_own_rows_of_the_output_layer(tmp_
     with Decoder(base, {"own": run / "adapter.gguf"}, context=256) as engine:
         ours = engine.score_labels(asked, LABELS, adapter="own")
     assert (ours.argmax(1) == trained.asked.argmax(1)).all()
+
+
+SUBSETS = [[1, 0, 0], [1, 0, 1], [0, 1, 0], [0, 1, 1], [0, 0, 0], [0, 0, 1], [1, 1, 0], [1, 1, 1]]
+
+
+def subsets(rows: int) -> lora.Sequences:
+    """Each word asks for a subset of three letters; every fourth row does not know about the last of them."""
+    words = pairs(rows).prompts
+    marks = [list(SUBSETS[row % len(WORDS)]) for row in range(rows)]
+    for row in range(0, rows, 4):
+        marks[row][2] = lora.UNKNOWN
+    return lora.Sequences(words, [[0]] * rows, marks)
+
+
+def test_any_subset_of_labels_is_learnt_against_one_further_token(tmp_path: Path) -> None:
+    weights, base = tiny_models.make(tmp_path, "llama")
+    data, run, vocabulary = subsets(96), tmp_path / "run", LABELS[:4]
+    recipe = lora.Recipe(rank=8, alpha=16, rows=8, epochs=5.0, learning_rate=5e-3, patience=9)
+    trained = lora.train(
+        weights, data, subsets(32), recipe, run, seed=0, vocabulary=vocabulary, ask=data.prompts[:8], quiet=True
+    )
+    assert trained.asked is not None and trained.asked.shape == (8, 4)
+    assert trained.loss[-1][1] < trained.loss[0][1]
+    theirs = against_last(trained.asked)
+    with Decoder(base, {"own": run / "adapter.gguf"}, context=256) as engine:
+        ours = against_last(engine.score_labels(data.prompts[:8], vocabulary, adapter="own"))
+    assert np.abs(ours - theirs).mean() < 0.1  # the trainer may multiply in bfloat16
+    marks = np.array(SUBSETS)
+    assert ((ours > 0) == marks).mean() > 0.9
+
+
+def test_the_loss_of_subsets_is_the_mean_over_the_cells_that_are_known(tmp_path: Path) -> None:
+    weights, _ = tiny_models.make(tmp_path, "qwen2")
+    model = lora.answer_model(lora.load(weights), RECIPE, LABELS[:4]).eval()
+    data = subsets(8)
+    logits = lora.answer_logits(model, data.prompts)
+    batch = lora.collate([lora._Rows(data)[row] for row in range(8)])
+    batch["input_ids"], batch["where"] = (batch[name].to(model.head.device) for name in ("input_ids", "where"))
+    loss = model(**{**batch, "targets": batch["targets"].to(model.head.device)})["loss"].item()
+    odds, marks = against_last(logits), np.array(data.marks)
+    cells = np.log1p(np.exp(np.where(marks == 1, -odds, odds)))
+    assert loss == pytest.approx(cells[marks != lora.UNKNOWN].mean(), rel=0.01)
 
 
 def test_training_ends_when_the_held_out_loss_gets_worse_and_keeps_the_best(tmp_path: Path) -> None:

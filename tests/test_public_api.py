@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -43,3 +44,29 @@ def test_importing_jangin_loads_no_numpy_until_a_verb_is_asked_for() -> None:
         "jangin.load; assert 'numpy' in sys.modules and 'sklearn' not in sys.modules and 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_tree_of_errors_draws_every_class_under_the_one_it_comes_from() -> None:
+    from jangin import errors
+
+    assert errors.__doc__ is not None
+    drawn: dict[str, str] = {}
+    above: list[str] = []
+    for found in re.finditer(r"^    ([│├└─ ]*)(\w+Error|Overloaded)\b", errors.__doc__, re.MULTILINE):
+        depth = len(found[1]) // 4
+        above[depth:] = [found[2]]
+        drawn[found[2]] = above[depth - 1] if depth else "Exception"
+    defined = {
+        name: kind.__base__.__name__
+        for name, kind in vars(errors).items()
+        if isinstance(kind, type) and issubclass(kind, Exception)
+    }
+    assert drawn == defined
+    source = Path(errors.__file__).parent
+    elsewhere = [
+        f"{path.relative_to(source)}: {found[1]}"
+        for path in sorted(source.rglob("*.py"))
+        for found in re.finditer(r"^class (\w+)\((\w+)\):", path.read_text("utf-8"), re.MULTILINE)
+        if found[2] in defined and path.name != "errors.py"
+    ]
+    assert elsewhere == []

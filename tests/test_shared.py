@@ -10,6 +10,7 @@ import pytest
 
 import tiny_gguf as tiny
 from jangin.errors import BaseModelError
+from jangin.models import shared as sharing
 from jangin.models.shared import Held, SharedDecoder
 
 LABELS = tiny.ids("ABCDEFG")
@@ -56,6 +57,60 @@ def test_each_place_answers_with_its_own_adapter_also_after_others_came_and_went
     np.testing.assert_allclose(ask(again), expected(1), atol=0.02)
     for held in (again, two, bare):
         held.release()
+
+
+@pytest.fixture
+def openings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many adapters each engine that is opened holds."""
+    found: list[int] = []
+    whole = sharing.Decoder
+
+    def counted(weights: Path, adapters: dict[str, Path], **more: object) -> object:
+        found.append(len(adapters))
+        return whole(weights, adapters, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(sharing, "Decoder", counted)
+    return found
+
+
+def test_places_taken_for_later_are_opened_together_by_one_engine(
+    shared: SharedDecoder, folder: Path, openings: list[int]
+) -> None:
+    first = shared.hold(folder / "1.gguf")
+    later = [shared.hold(path, later=True) for path in (folder / "2.gguf", None, folder / "1.gguf")]
+    assert openings == [1]
+    for held, adapter in zip(later, (2, None, 1)):
+        held.open()
+        np.testing.assert_allclose(ask(held), expected(adapter), atol=0.02)
+    np.testing.assert_allclose(ask(first), expected(1), atol=0.02)
+    assert openings == [1, 3]
+    for held in (first, *later):
+        held.release()
+
+
+def test_of_places_opened_together_only_the_one_that_does_not_fit_is_refused(
+    shared: SharedDecoder, folder: Path, tmp_path: Path
+) -> None:
+    wide = tiny.write_adapter(tmp_path / "wide.gguf", tiny.adapter(1, width=48))
+    one, bad, two = (shared.hold(path, later=True) for path in (folder / "1.gguf", wide, folder / "2.gguf"))
+    one.open()
+    with pytest.raises(BaseModelError, match="cannot load it with the adapters"):
+        bad.open()
+    bad.release()
+    two.open()
+    for held, adapter in ((one, 1), (two, 2)):
+        np.testing.assert_allclose(ask(held), expected(adapter), atol=0.02)
+        held.release()
+
+
+def test_a_place_given_up_before_it_was_opened_leaves_the_engine_as_it_is(
+    shared: SharedDecoder, folder: Path, openings: list[int]
+) -> None:
+    one = shared.hold(folder / "1.gguf")
+    shared.hold(folder / "2.gguf", later=True).release()
+    np.testing.assert_allclose(ask(one), expected(1), atol=0.02)
+    assert openings == [1]
+    one.release()
 
 
 def test_a_request_that_runs_keeps_its_engine_while_a_specialist_is_loaded(shared: SharedDecoder, folder: Path) -> None:

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from jangin.errors import InputError, ShapeError
-from jangin.evals import stats
+from jangin.evals import stats, wording
 from jangin.evals.comparison import Comparison, Published, Recorded
+from jangin.evals.register import Claim
 from jangin.evals.verdict import compare, decide, decide_absolute
 
 LABELS = 4
@@ -141,6 +142,54 @@ def test_an_inconclusive_result_says_how_many_fresh_rows_would_settle_it():
     published = compare(spec(n=400, wrong=50, reference=Published(0.877, 3080), margin=0.02))
     assert published.verdict == "inconclusive"
     assert (published.n_needed, published.n_needed_if_equal) == (17482, 6768)
+
+
+def test_where_nothing_differs_as_many_rows_are_needed_as_could_prove_the_margin():
+    few = compare(spec(n=100, wrong=8, theirs_wrong=None, margin=0.02, reference=Recorded(spec(n=100, wrong=8).ours)))
+    assert (few.verdict, few.difference, few.n_needed, few.n_needed_if_equal) == ("inconclusive", 0.0, 189, 189)
+
+    def verdict(n):
+        return compare(spec(n=n, wrong=8, margin=0.02, reference=Recorded(spec(n=n, wrong=8).ours))).verdict
+
+    assert (verdict(188), verdict(189)) == ("inconclusive", "non-inferior")
+
+
+def test_where_all_is_right_as_many_rows_are_needed_as_could_prove_the_bar():
+    found = compare(spec(n=30, wrong=0, at_least=0.95))
+    assert (found.verdict, found.n_needed) == ("inconclusive", 72)
+    assert [compare(spec(n=n, wrong=0, at_least=0.95)).verdict for n in (71, 72)] == ["inconclusive", "superior"]
+    assert compare(spec(n=30, wrong=0, at_least=1.0)).n_needed is None
+
+
+def test_without_limits_no_number_of_rows_is_promised():
+    same = spec(n=300, wrong=5, metric="macro_f1", margin=0.02)
+    result = compare(msgspec.structs.replace(same, reference=Recorded(same.ours)))
+    assert (result.verdict, result.lower, result.n_needed) == ("inconclusive", None, None)
+    assert told(result).endswith(" Without limits nobody can say how many further examples would settle it.")
+
+
+def told(result, at_least=None):
+    """The sentence of a certificate with this result."""
+    claim = Claim(specialist="x", metric=result.metric, reference=None, margin=0.02, at_least=at_least, confidence=0.95)
+    about = {"kind": "recorded", "model": "gpt-4", "setting": ""}
+    return wording.sentence("desk", msgspec.to_builtins(result), about, claim)
+
+
+def test_the_sentence_names_the_rows_that_settle_every_open_bar():
+    same = spec(n=100, wrong=8, margin=0.02, reference=Recorded(spec(n=100, wrong=8).ours))
+    assert "About 189 fresh examples would settle it" in told(compare(same))
+    both = compare(msgspec.structs.replace(same, at_least=0.915))
+    assert both.n_needed == both.bars[1].n_needed > 189
+    assert f"About {both.n_needed:,} fresh examples would settle it" in told(both, 0.915)
+
+
+def test_rows_that_are_needed_also_bring_the_score_above_the_baseline():
+    same = Recorded(spec(n=252, wrong=63).ours)
+    near = compare(spec(n=252, wrong=63, margin=0.02, reference=same, baseline=0.7))
+    assert (near.verdict, near.lower > -0.02) == ("inconclusive", True)
+    assert near.n_needed == 589  # (1.960 + 0.842)² · 0.75 · 0.25 / 0.05², where 189 would prove the margin
+    below = compare(spec(n=252, wrong=63, margin=0.02, reference=same, baseline=0.76))
+    assert (below.verdict, below.n_needed) == ("inconclusive", None)
 
 
 def test_an_absolute_bar_alone_is_held_against_the_exact_lower_limit():

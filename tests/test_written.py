@@ -5,6 +5,7 @@ import sqlite3
 import numpy as np
 import pytest
 
+from jangin.errors import DataError
 from jangin.evals.arithmetic import Answer, arithmetic
 from jangin.evals.register import Claim
 from jangin.evals.scorers import best_and_worst, score
@@ -98,6 +99,48 @@ def test_queries_are_run_on_the_tasks_database(tmp_path):
     )
     answers = ["SELECT name FROM goods WHERE name = 'b'", "SELECT 2", "SELECT 1", "DROP TABLE goods", None, " "]
     assert passed(job, [asked] * 6, answers) == [True, True, False, False, False, False]
+    assert passed(job, [asked] * 2, [f"So:\n```sql\n{answer}\n```\nDone." for answer in answers[1:3]]) == [True, False]
+
+
+ZOO = "keeper(ID [pk], Name, Age) | animal(ID [pk], Weight, Keeper_ID) | FK: animal.Keeper_ID=keeper.ID"
+
+
+def test_queries_are_matched_under_the_schema_of_their_own_row(tmp_path):
+    from jangin.evals.running import passed
+
+    job = task(tmp_path, metric="sql_match")
+    gold = "SELECT name FROM keeper WHERE age > 3"
+    inside = Example("1", f"Database: zoo\nSchema: {ZOO}\nQuestion: who?", gold, gold=["SELECT id FROM keeper"])
+    beside = Example("2", "who?", gold, runs_on={"schema": ZOO})
+    answers = [
+        "select NAME from keeper where AGE > 99;",
+        "```sql\nSELECT T1.name FROM keeper AS T1 WHERE T1.age > 1\n```",
+        "SELECT name FROM keeper",
+        "SELECT keeper_id FROM animal",
+        "no idea",
+        None,
+    ]
+    assert passed(job, [inside] * 6, answers) == [True, True, False, False, False, False]
+    assert passed(job, [inside, beside], ["SELECT id FROM keeper"] * 2) == [True, False]
+    assert passed(job, [beside] * 2, answers[:2]) == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("example", "message"),
+    [
+        (Example("7", "who?", "SELECT name FROM keeper"), "example '7': no table could be read from the schema"),
+        (
+            Example("8", f"Schema: {ZOO}", "SELECT colour FROM keeper"),
+            "example '8': the gold query is not of Spider's grammar (unknown column)",
+        ),
+    ],
+)
+def test_a_row_that_no_answer_can_match_is_refused_by_its_id(tmp_path, example, message):
+    from jangin.evals.running import passed
+
+    with pytest.raises(DataError) as error:
+        passed(task(tmp_path, metric="sql_match"), [example], ["SELECT name FROM keeper"])
+    assert error.value.message == message
 
 
 def test_code_is_run_against_its_tests(tmp_path):

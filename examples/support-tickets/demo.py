@@ -91,7 +91,8 @@ What happened, in {seconds:.0f} s, on this machine alone, with no message sent a
   - Jangin climbed its ladder, cheapest model first, and stopped at the first that was likely to pass:
 {ladder}
   - The sealed test was opened once: {certificate["score"]:.1%} right ({certificate["confidence"] * 100:g} % limits \
-{certificate["score_lower"]:.1%} to {certificate["score_upper"]:.1%}); the bar was 45 %; verdict: {certificate["verdict"]}.
+{certificate["score_lower"]:.1%} to {certificate["score_upper"]:.1%}); the bar was 45 %; \
+verdict: {certificate["verdict"]}.
   - The model served behind OpenAI's API.
 Read next: {SPECIALIST / "certificate.html"}
            {page}""")

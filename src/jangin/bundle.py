@@ -50,7 +50,8 @@ class DecoderSpec(msgspec.Struct, frozen=True, omit_defaults=True):
 
     sha256: of the base's weights. adapter: the LoRA's file, None for the base as it is.
     label_tokens: of `classify` and `tag`: in label order the one token that means each label; their log-probabilities
-    after the prompt are what the head reads. writing: of `extract` and `generate`.
+    after the prompt are what the head reads. offset_token: of `tag`: what the head reads is how much likelier each
+    label's token is than this one. writing: of `extract` and `generate`.
     """
 
     base: str
@@ -59,6 +60,7 @@ class DecoderSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     label_tokens: list[int] = []
     adapter: str | None = None
     writing: WritingSpec | None = None
+    offset_token: int | None = None
 
 
 class WritingSpec(msgspec.Struct, frozen=True, omit_defaults=True):

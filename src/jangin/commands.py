@@ -157,7 +157,7 @@ def train(arguments: Namespace) -> int:
 def evaluate(arguments: Namespace) -> int:
     from jangin.evals.run import evaluate as score
 
-    found = score(arguments.specialist, arguments.on, arguments.metric, arguments.task)
+    found = score(arguments.specialist, arguments.on, arguments.metric, arguments.task, _counted(arguments))
     limits = "no limits" if found["lower"] is None else f"{found['lower']:.4f} to {found['upper']:.4f}"
     lines = [f"{found['metric']} {found['score']:.4f} ({limits} at {found['confidence']:.0%}), n = {found['n']:,}"]
     for name, part in (found["scope"] or {}).items():

@@ -7,6 +7,7 @@
     │   ├── BundleError         a specialist's folder is broken or does not fit
     │   ├── CertificateError    a certificate or a register cannot be used
     │   └── RequestError        an HTTP request (has `status`, `param`)
+    │       └── Overloaded      too much waits already (429, retryable)
     ├── BaseModelError          weights
     │   ├── UnknownBaseError    not in the catalogue
     │   ├── HashMismatchError   the bytes are not the ones that were pinned
@@ -20,6 +21,7 @@
     ├── EndpointError           a model API refuses every request: key, model, address
     ├── EgressDenied            a rule, or a guard that could not do its work, kept a request here (has `reason`)
     ├── EgressFailed            it was allowed to leave, but no whole answer came (has `reason`, `left`; retryable)
+    ├── SandboxError            this machine cannot keep a program apart
     └── ShapeError              two arrays that must match do not
 
 A message says what, which value and what was expected; `hint` says what to do. Neither holds the text of an example.
@@ -77,6 +79,16 @@ class RequestError(InputError):
         self.param = param
         if code:
             self.code = code
+
+
+class Overloaded(RequestError):
+    """Too much waits already; the same request may pass after `retry_after_s`."""
+
+    retryable = True
+
+    def __init__(self, message: str, retry_after_s: int):
+        super().__init__(message, status=429, code="overloaded")
+        self.retry_after_s = retry_after_s
 
 
 class BaseModelError(JanginError):
@@ -167,6 +179,10 @@ class EgressFailed(JanginError):
         super().__init__(message, hint)
         self.reason, self.status, self.retry_after_s, self.retryable = reason, status, retry_after_s, retryable
         self.left: Any = None
+class SandboxError(JanginError):
+    """This machine cannot keep a program apart, so none was run."""
+
+    code = "no_sandbox"
 
 
 class ShapeError(JanginError):

@@ -26,6 +26,10 @@ from jangin.types import BaseModel
 
 # More different answers than this, trainer to bundle to HTTP, and the bundle is not released.
 DISAGREEMENT = 0.005
+# A decoder's trainer multiplies in bfloat16, its engine in 8-bit steps: on smollm2-135m logits differ by 0.2 (standard
+# deviation), more than the share above of answers lies so near to a threshold. Judged, calibrated and served is the
+# engine's answer; the trainer's only tells that its adapter was written and read right.
+DECODER_DISAGREEMENT = 0.05
 REQUEST_BYTES = 2_000_000
 Record = Callable[[dict[str, Any]], dict[str, Any]]
 _TOOLS = ("jangin", "numpy", "onnxruntime", "scikit-learn", "scipy", "tokenizers")
@@ -125,18 +129,22 @@ def _parity(shop: Workshop, trainer_logits: Floats, folder: Path) -> dict[str, A
     together = packed.probabilities(inputs)
     with background([folder]) as url:
         http = _ask(url, packed, inputs)
+    decoder = packed.manifest.decoder is not None
+    allowed = {"trainer_packed": DECODER_DISAGREEMENT if decoder else DISAGREEMENT}
     report: dict[str, Any] = {
         "n": len(inputs),
         "allowed_different_answers": DISAGREEMENT,
+        **({"allowed_from_trainer": DECODER_DISAGREEMENT} if decoder else {}),
         "trainer_packed": _disagreement(packed, trainer, together),
         "packed_http": _disagreement(packed, together, http),
         "batched_single": _disagreement(packed, together[:50], alone),
     }
     for pair in ("trainer_packed", "packed_http", "batched_single"):
-        if report[pair]["different_answers"] > DISAGREEMENT:
+        most = allowed.get(pair, DISAGREEMENT)
+        if report[pair]["different_answers"] > most:
             raise BundleError(
                 f"{pair.replace('_', ' and ')} disagree on {report[pair]['different_answers']:.1%} of "
-                f"{len(inputs)} validation rows; {DISAGREEMENT:.1%} is allowed",
+                f"{len(inputs)} validation rows; {most:.1%} is allowed",
                 "report this with the record: the bundle was not released",
             )
     return report

@@ -16,8 +16,8 @@ class Example(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `output` is a label for `classify`; for `tag` a mapping label -> True/False in which a missing label is unknown.
     For `extract` it is an object, for `generate` a text; `gold` then holds more that is right (values by field,
-    or texts), and `runs_on` what running an answer needs: {"database"} or {"tests", "setup", "entry_point"}.
-    `row` is the 1-based position in the file that the example came from.
+    or texts), and `runs_on` what judging an answer needs: {"database"}, {"schema"} or {"tests", "setup",
+    "entry_point"}. `row` is the 1-based position in the file that the example came from.
     """
 
     id: str

@@ -137,6 +137,8 @@ def _task_yaml(task: Task, examined: Examined, folder: Path) -> str:
     if task.execution is not None:
         document["execution"]["database"] = os.path.relpath(task.folder / task.execution.database, folder)
         document["execution"] |= {"column": "database"} if task.execution.column else {}
+    if task.sql is not None and task.sql.schema:
+        document["sql"] = {"schema": "schema"}
     if task.unit_column:
         document["unit"] = "unit"
     reference = task.bar.reference if task.bar else None

@@ -222,6 +222,8 @@ def _columns_to_run(task: Task) -> dict[str, str]:
     """What `Example.runs_on` holds -> the column that it comes from."""
     if task.code is not None:
         return {name: column for name in ("tests", "setup", "entry_point") if (column := getattr(task.code, name))}
+    if task.sql is not None and task.sql.schema:
+        return {"schema": task.sql.schema}
     return {"database": task.execution.column} if task.execution is not None and task.execution.column else {}
 
 

@@ -15,7 +15,7 @@ from jangin.evals.fields import field_right
 from jangin.evals.predicting import Given
 from jangin.evals.references import Matched
 from jangin.evals.running import passed
-from jangin.evals.written import RUN, right_of, truth_of
+from jangin.evals.written import JUDGED, right_of, truth_of
 from jangin.task import LABELLED, Task
 from jangin.types import Example
 
@@ -27,14 +27,14 @@ def answers(
     labels: Sequence[str],
     matched: Sequence[Matched] | None = None,
 ) -> list[Answer]:
-    """One Answer an example, in order; by a metric that runs answers, ours and the reference's are run here.
+    """One Answer an example, in order; by a metric of JUDGED, ours and the reference's are judged here.
 
     Args: examples: opened. matched: the reference's answers, where it was recorded.
     Raises: as `running.passed`.
     """
     ours: list[bool | None] = [None] * len(examples)
     theirs: list[bool | None] = [None] * len(examples)
-    if task.metric in RUN:
+    if task.metric in JUDGED:
         ours = list(passed(task, examples, given.answers))
         if matched:
             scored = [at for at, each in enumerate(matched) if each.unscored is None]

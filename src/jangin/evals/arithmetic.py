@@ -26,8 +26,8 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
 
     confidence: of the likeliest label (`tag`: None), or of a written answer as a whole. scores: a probability for each
     label, kept for auprc only. unscored: why the reference has no answer (a transport failure).
-    accepted: what else is right in `extract` and `generate`. right, reference_right: where answers were run, whether
-    each passed, so that nothing has to be run to verify.
+    accepted: what else is right in `extract` and `generate`. right, reference_right: where answers were run, or matched
+    under a schema, whether each passed, so that nothing has to be run to verify.
     """
 
     id: str

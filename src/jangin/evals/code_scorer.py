@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import builtins
 import math
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from jangin.errors import InputError
+from jangin.evals.fences import unfenced
 from jangin.evals.sandbox import DEFAULTS, Limits, Outcome, Program, run_many
 
 # A right answer may chatter: what it prints is not looked at.
 _LIMITS = DEFAULTS._replace(output_bytes=1 << 20)
-_FENCE = re.compile(r"^[ \t]*(```+|~~~+)[ \t]*([\w+.#-]*)[^\n]*\n(.*?)(?:^[ \t]*\1[ \t]*$|\Z)", re.M | re.S)
 
 HUMANEVAL_STOPS = ("\nclass", "\ndef", "\n#", "\nif", "\nprint")  # Chen et al. (2021), section 2.1
 
@@ -69,9 +68,7 @@ def extract_code(answer: str) -> str:
 
     A block that is cut off goes on to the end. An answer that is one indented continuation is not touched.
     """
-    blocks = [(match[2].lower(), match[3]) for match in _FENCE.finditer(answer)]
-    marked = [text for language, text in blocks if language in ("python", "python3", "py")]
-    return (marked or [text for _, text in blocks] or [answer])[0]
+    return unfenced(answer, ("python", "python3", "py"))
 
 
 def cut(completion: str, stops: Sequence[str] = HUMANEVAL_STOPS) -> str:

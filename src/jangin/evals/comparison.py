@@ -108,7 +108,7 @@ def score_interval(spec: Comparison) -> Interval:
     """Limits for our own score."""
     n = len(spec.gold)
     seen = _measure(spec, spec.ours)
-    if _is_share(spec):
+    if is_share(spec):
         return stats.exact_limits(round(seen.score() * n), n, spec.alpha)
     units = _units(spec)
     errors = None if spec.metric == "auprc" else _differing(spec, units, spec.ours, spec.gold)
@@ -138,7 +138,7 @@ def _published_limits(spec: Comparison, reference: Published) -> Interval:
         ours = score_interval(spec)
         lower, upper = (None if limit is None else limit - reference.score for limit in (ours.lower, ours.upper))
         return stats.interval(lower, upper, spec.alpha, f"compared with the figure, not with the model: {ours.method}")
-    if _is_share(spec):
+    if is_share(spec):
         limits = stats.newcombe_limits(int(_right(spec, spec.ours).sum()), n, reference.score, reference.n, spec.alpha)
     else:
         score = _measure(spec, spec.ours).score()
@@ -161,7 +161,7 @@ def _recorded(spec: Comparison, reference: Recorded) -> tuple[Array, Array]:
 
 
 def _paired_limits(spec: Comparison, theirs: Array) -> Interval:
-    if _is_share(spec):
+    if is_share(spec):
         return stats.tango_limits(*_discordant(spec, theirs), len(spec.gold), spec.alpha)
     units = _units(spec)
     reason = stats.too_few(spec.groups, _differing(spec, units, spec.ours, theirs), _positives(spec), "differ")
@@ -175,7 +175,7 @@ def _variance(spec: Comparison, theirs: Array | None) -> float:
     """Of one unit's score, or difference: s(1 - s) or psi - d² for 0/1 scores (psi: the share that differs), else by
     the jackknife."""
     n = len(spec.gold)
-    if not _is_share(spec):
+    if not is_share(spec):
         units = _units(spec)
         statistic = (
             stats.on_units(_measure(spec, spec.ours), units) if theirs is None else _difference(spec, theirs, units)
@@ -197,7 +197,7 @@ def _measure(spec: Comparison, answers: Array) -> Measure:
     return measure(spec.metric, spec.gold, answers, spec.labels, spec.known)
 
 
-def _is_share(spec: Comparison) -> bool:
+def is_share(spec: Comparison) -> bool:
     """One 0/1 score per independent unit."""
     return spec.metric == "accuracy" and spec.groups == len(spec.gold)
 

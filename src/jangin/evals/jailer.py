@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import IO, Literal, NamedTuple
 
-from jangin.errors import JanginError
+from jangin.errors import SandboxError
 from jangin.evals.runtime import find_runtime
 
 Status = Literal["ok", "failed", "timeout", "memory", "output", "killed"]
@@ -28,12 +28,6 @@ HINT = (
     "kernel.apparmor_restrict_unprivileged_userns; in a container --security-opt seccomp=unconfined or "
     "--cap-add SYS_ADMIN), or run this on another Linux machine"
 )
-
-
-class SandboxError(JanginError):
-    """This machine cannot keep a program apart, so none was run."""
-
-    code = "no_sandbox"
 
 
 class Limits(NamedTuple):

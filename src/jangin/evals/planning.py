@@ -53,6 +53,22 @@ def smallest_margin(n: int, alpha: float) -> float:
     return z * z / (n + z * z)
 
 
+def fewest_pairs(margin: float, alpha: float) -> int | None:
+    """The fewest pairs that can prove a margin, when specialist and reference never differ; None for no margin."""
+    if margin <= 0:
+        return None
+    z = _NORMAL.inv_cdf(alpha)
+    return math.floor(z * z * (1 - margin) / margin) + 1
+
+
+def fewest_rows(at_least: float, alpha: float) -> int | None:
+    """The fewest rows that can prove an absolute bar, when every answer is right; None for a bar of 1.
+
+    Source: the exact lower limit of n out of n is alpha^(1/n).
+    """
+    return math.ceil(math.log(alpha) / math.log(at_least)) if at_least < 1 else None
+
+
 def assurance(difference: float, margin: float, alpha: float, se_test: float, se_validation: float) -> float:
     """The chance that the test will show non-inferiority, given the difference on validation.
 

@@ -16,7 +16,7 @@ from jangin.evals.arithmetic import Answer
 from jangin.evals.certificate import VALID_DAYS, Certificate
 from jangin.evals.predicting import Given
 from jangin.evals.register import Look
-from jangin.evals.written import RUN
+from jangin.evals.written import JUDGED
 from jangin.task import Task
 from jangin.types import Example
 
@@ -107,10 +107,10 @@ def predictions_differ(recorded: Sequence[Answer], labels: Sequence[str], given:
 
 
 def outcomes_differ(recorded: Sequence[Answer], task: Task, opened: Sequence[Example]) -> list[str]:
-    """Where answers are scored by running them: each recorded answer, and the reference's, run again."""
+    """Where answers are judged by more than their text: each recorded answer, and the reference's, judged again."""
     from jangin.evals.running import passed
 
-    if task.metric not in RUN:
+    if task.metric not in JUDGED:
         return []
     differs = []
     for what, field, answers in (

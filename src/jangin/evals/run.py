@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,28 +18,33 @@ from jangin.data.rows import Notes, read_examples
 from jangin.errors import BaseModelError, DataError, InputError
 from jangin.evals import answering
 from jangin.evals.arithmetic import arithmetic
-from jangin.evals.predicting import predictions
+from jangin.evals.predicting import Given, Progress, predictions
 from jangin.evals.register import Claim
-from jangin.evals.written import RUN
 from jangin.files import write_atomic
 from jangin.models.base import Rule
-from jangin.models.specialist import Readers
+from jangin.models.specialist import Readers, Specialist
+from jangin.models.writer import Writer
 from jangin.models.written import open_specialist
-from jangin.prompt import chatml
+from jangin.prompt import PromptTemplate, chatml, render
 from jangin.task import METRICS, WRITTEN, Data, Task, load_task
-from jangin.types import Example
+from jangin.types import Example, Input
 
 ANSWER_TOKENS, CONTEXT = 512, 4096  # of a bare base: one answer; prompt and answer together
 
 
 def evaluate(
-    specialist: Path | str, data: Path | str, metric: str | None = None, task: Path | str | None = None
+    specialist: Path | str,
+    data: Path | str,
+    metric: str | None = None,
+    task: Path | str | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """{"specialist", "metric", "score", "lower", "upper", "confidence", "method", "n", "per_class", "scope"}.
 
     Args:
         specialist: a bundle's folder; or, with `task`, the id of a base, which is asked as it is (greedy, ChatML, the
-            task's description as its instructions, its schema binding what it writes).
+            task's description as its instructions, its schema binding what it writes, SQL in a fenced block). What
+            prompts begin with alike is read once, so the last bits of a base's answers depend on its other rows.
         metric: default the task's. Limits are two-sided at 95 %.
         task: names the columns and what answers run on; None: a plain file's.
     Raises: BundleError, BaseModelError, TaskError, DataError for the first row that cannot be read.
@@ -49,8 +54,10 @@ def evaluate(
         manifest = bundle.read_manifest(folder)
         job = _job(manifest, named, Path(data), metric)
         examples = _labelled(Path(data), job, tuple(manifest.labels))
-        with closing(open_specialist(folder, Readers(bulk=True))) as model:
-            given = predictions(model, [example.input for example in examples])
+        bare = folder != Path(specialist)
+        with closing(open_specialist(folder, Readers(bulk=True, prefix_cache=bare))) as model:
+            inputs = [example.input for example in examples]
+            given = (_by_beginning if bare else predictions)(model, inputs, progress)
     answers = answering.answers(job, examples, given, model.labels)
     claim = Claim(
         specialist=model.sha256, metric=job.metric, reference=None, margin=0.0, at_least=None, confidence=0.95
@@ -69,6 +76,14 @@ def evaluate(
         "per_class": found["per_class"],
         "scope": found["scope"],
     }
+
+
+def _by_beginning(model: Specialist | Writer, inputs: Sequence[Input], progress: Progress | None) -> Given:
+    """The answers to a whole file, in its order; asked sorted, so that one schema's questions follow one another."""
+    order = sorted(range(len(inputs)), key=lambda at: render(inputs[at]))
+    given = predictions(model, [inputs[at] for at in order], progress)
+    asked = sorted(range(len(order)), key=order.__getitem__)  # row -> when it was asked
+    return Given([given.answers[at] for at in asked], None, [given.written[at] for at in asked])
 
 
 @contextmanager
@@ -109,9 +124,17 @@ def write_bare_base(folder: Path, base: str, task: Task) -> None:
         task={"name": task.name, "hash": task.hash, "description": task.description, "metric": task.metric},
         lineage={"base": {"id": known.id, "sha256": weights.sha256, "license": known.license}},
         files={},
-        decoder=bundle.DecoderSpec(known.id, weights.sha256, chatml(task.description), writing=writing),
+        decoder=bundle.DecoderSpec(known.id, weights.sha256, _template(task), writing=writing),
     )
     write_atomic(folder / bundle.MANIFEST, msgspec.json.encode(manifest))
+
+
+def _template(task: Task) -> PromptTemplate:
+    """SQL is begun for the base as a fenced block, which it would open anyway, and ends with it: no explanations."""
+    template = chatml(task.description)
+    if task.metric not in ("execution", "sql_match"):
+        return template
+    return msgspec.structs.replace(template, after=f"{template.after}```sql\n", stop=["```"])
 
 
 def _job(manifest: bundle.Manifest, named: Task | None, data: Path, metric: str | None) -> Task:
@@ -119,7 +142,8 @@ def _job(manifest: bundle.Manifest, named: Task | None, data: Path, metric: str 
     metric = metric or (named.metric if named else manifest.task["metric"])
     if metric not in METRICS[manifest.kind]:
         raise DataError(f"no metric '{metric}' for {manifest.kind}", f"one of {', '.join(METRICS[manifest.kind])}")
-    if metric in RUN and (named is None or (named.execution if metric == "execution" else named.code) is None):
+    key = {"execution": "execution", "pass_at_1": "code"}.get(metric)
+    if key is not None and getattr(named, key, None) is None:
         raise InputError(f"metric {metric} runs answers, and no task says on what", "name one with it: --task TASK")
     if named is None:
         return Task(name="eval", kind=manifest.kind, data=Data(file=data.name), metric=metric, folder=data.parent)

@@ -25,8 +25,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from jangin.errors import InputError, JanginError
-from jangin.evals.jailer import DEFAULTS, HINT, Limits, Outcome, Program, SandboxError, run_jailed
+from jangin.errors import InputError, JanginError, SandboxError
+from jangin.evals.jailer import DEFAULTS, HINT, Limits, Outcome, Program, run_jailed
 
 __all__ = ["Limits", "Outcome", "Program", "Protection", "SandboxError", "protection", "run_many", "run_python"]
 

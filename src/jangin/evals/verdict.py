@@ -8,7 +8,15 @@ import msgspec
 
 from jangin.errors import InputError
 from jangin.evals import planning
-from jangin.evals.comparison import Comparison, Observed, Published, difference_interval, observe, score_interval
+from jangin.evals.comparison import (
+    Comparison,
+    Observed,
+    Published,
+    difference_interval,
+    is_share,
+    observe,
+    score_interval,
+)
 from jangin.evals.scorers import trivial_baseline
 from jangin.types import Interval
 
@@ -22,7 +30,7 @@ class Bar(msgspec.Struct, frozen=True):
     """One bar's own verdict. `lower` and `upper` are limits for `difference`: our score minus the bar's.
 
     n_needed: fresh units that would settle it if the true difference is the one seen; n_needed_if_equal: if it is 0.
-        Given for an inconclusive bar; None there means that no number suffices.
+        Given for an inconclusive bar; None there means that no number suffices, or, without limits, that none is known.
     """
 
     kind: Literal["reference", "at_least"]
@@ -186,6 +194,12 @@ def _reference_bar(spec: Comparison, seen: Observed, own: Interval) -> Bar:
     if verdict != "inconclusive":
         return bar
     needed, if_equal = _rows_to_settle(spec, seen, margin)
+    if not above:
+        alone = observe(msgspec.structs.replace(spec, reference=None))
+        to_baseline = planning.rows_needed(
+            alone.variance, alone.score - baseline, 0.0, planning.alpha_at(spec.confidence, 1)
+        )
+        needed, if_equal = _most([needed, to_baseline]), _most([if_equal, to_baseline])
     return msgspec.structs.replace(bar, n_needed=needed, n_needed_if_equal=if_equal)
 
 
@@ -213,11 +227,23 @@ def _rows_to_settle(spec: Comparison, seen: Observed, margin: float) -> tuple[in
             planning.rows_needed_published(figure, figure * (1 - figure), figure, n, margin, alpha),
         )
     # psi - d² was seen; without a difference the variance is psi, the share that differs.
-    if_equal = seen.variance + seen.difference**2
-    return (
-        planning.rows_needed(seen.variance, seen.difference, margin, alpha),
-        planning.rows_needed(if_equal, 0.0, margin, alpha),
+    variances = (seen.variance, seen.difference), (seen.variance + seen.difference**2, 0.0)
+    needed, if_equal = (
+        _at_least_possible(
+            spec, difference + margin, variance, planning.rows_needed(variance, difference, margin, alpha)
+        )
+        for variance, difference in variances
     )
+    return needed, if_equal
+
+
+def _at_least_possible(spec: Comparison, reach: float, variance: float, needed: int | None) -> int | None:
+    """The formula is a normal one: where next to nothing differs it names fewer rows than could ever prove it."""
+    if needed is None or isinstance(spec.reference, Published):
+        return needed
+    if is_share(spec):
+        return _most([needed, planning.fewest_pairs(reach, planning.alpha_at(spec.confidence, 1))])
+    return needed if variance > 0 else None  # the bootstrap gives no limits where nothing differs
 
 
 def _absolute_bar(spec: Comparison, at_least: float, score: float, own: Interval) -> Bar:
@@ -230,4 +256,9 @@ def _absolute_bar(spec: Comparison, at_least: float, score: float, own: Interval
         return bar
     alone = observe(msgspec.structs.replace(spec, reference=None))
     alpha = planning.alpha_at(spec.confidence, 1)
-    return msgspec.structs.replace(bar, n_needed=planning.rows_needed(alone.variance, score - at_least, 0.0, alpha))
+    needed = planning.rows_needed(alone.variance, score - at_least, 0.0, alpha)
+    if needed is not None and is_share(spec):
+        needed = _most([needed, planning.fewest_rows(at_least, alpha)])
+    elif alone.variance == 0:
+        needed = None  # the bootstrap gives no limits where no answer is wrong
+    return msgspec.structs.replace(bar, n_needed=needed)

@@ -20,6 +20,7 @@ METRIC_NAMES = {
     "rouge_l": "mean ROUGE-L",
     "execution": "execution accuracy",
     "pass_at_1": "pass@1",
+    "sql_match": "exact set match of SQL",
 }
 _REFERENCE = {
     "superior": "is superior to {ref}",
@@ -144,7 +145,10 @@ def _limits(lower: float | None, upper: float | None, confidence: float, sign: s
 def _settle(result: dict[str, Any]) -> str:
     if result["verdict"] != "inconclusive":
         return ""
-    needed = next((bar["n_needed"] for bar in result["bars"] if bar["verdict"] == "inconclusive"), None)
+    needed = result["n_needed"]
+    still_open = [bar for bar in result["bars"] if bar["verdict"] == "inconclusive"]
+    if needed is None and any(bar["lower"] is None for bar in still_open):
+        return " Without limits nobody can say how many further examples would settle it."
     if needed is None:
         return " No number of further examples would settle it, if the difference seen is the true one."
     return f" About {needed:,} fresh examples would settle it, if the difference seen is the true one."

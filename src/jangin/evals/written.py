@@ -1,7 +1,8 @@
 """Grades of written answers, in the three forms that `comparison.py` can compare.
 
 field_f1                             cells, right or wrong (`fields.py`): micro-F1 of a table
-exact_match, execution, pass_at_1    right or not: the accuracy of answers "1" to a truth of ones
+exact_match, sql_match,
+execution, pass_at_1                 right or not: the accuracy of answers "1" to a truth of ones
 chrf, rouge_l                        marks in [0, 1]: their mean
 
 So the limits, tests and bounds of labels hold for what is written too.
@@ -25,7 +26,8 @@ from jangin.types import Kind
 if TYPE_CHECKING:
     from jangin.evals.arithmetic import Answer
 
-RUN = ("execution", "pass_at_1")
+# Judged where the test is opened, by what stands beside an example: a database, tests, a schema (`running.py`).
+JUDGED = ("execution", "pass_at_1", "sql_match")
 _MARKS: dict[str, Callable[[str | None, Sequence[str]], float]] = {"chrf": chrf, "rouge_l": rouge_l}
 
 
@@ -69,7 +71,7 @@ def grade(answers: Sequence[Answer], kind: Kind, metric: str, paired: bool) -> G
         marks = [_marked(metric, side, golds) for side in sides]
         trivial = _marked(metric, [_commonest([row.gold for row in answers])] * len(answers), golds)
         return Graded("mean", np.ones(len(answers)), marks[0], _second(marks), None, 1, float(trivial.mean()))
-    if metric in RUN:
+    if metric in JUDGED:
         marked = [[row.right for row in answers]] + ([[row.reference_right for row in answers]] if paired else [])
         return _shares([[right is True for right in side] for side in marked], 0.0)
     golds = [texts_of(row) for row in answers]
@@ -80,7 +82,7 @@ def grade(answers: Sequence[Answer], kind: Kind, metric: str, paired: bool) -> G
 
 def right_of(row: Answer, kind: Kind, metric: str) -> bool | None:
     """Is a single answer right as a whole? None where the metric gives marks."""
-    if metric in RUN:
+    if metric in JUDGED:
         return row.right
     if kind == "extract":
         return all_right(row.answer if isinstance(row.answer, dict) else None, truth_of(row))

@@ -27,10 +27,13 @@ def prompt_of(source: Source) -> dict[str, Any]:
     if writing is not None:
         return {**told, "max_tokens": writing.max_tokens, "context": writing.context}
     labels = dict(zip(source.manifest.labels, source.spec.label_tokens))
-    return {**told, "max_tokens": 1, "label_tokens": labels, "answer": ANSWER}
+    told |= {"max_tokens": 1, "label_tokens": labels}
+    offset = source.spec.offset_token
+    return {**told, "answer": ANSWER} if offset is None else {**told, "offset_token": offset, "answer": ANY}
 
 
 ANSWER = "the label whose token is likeliest next, among these tokens only; the bundle's head then calibrates that"
+ANY = "every label whose token is enough likelier next than the offset's; how much, the bundle's head and rule say"
 
 
 def write(source: Source, folder: Path) -> None:

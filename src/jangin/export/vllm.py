@@ -51,6 +51,8 @@ def request(source: Source) -> str:
     if (schema := schema_of(source)) is not None:
         body["structured_outputs"] = {"json": schema}
     if source.spec.writing is None:
-        body["allowed_token_ids"] = source.spec.label_tokens
-        body["logprobs"] = min(len(source.spec.label_tokens), MOST_LOGPROBS)
+        offset = source.spec.offset_token
+        allowed = source.spec.label_tokens + ([] if offset is None else [offset])
+        body["allowed_token_ids"] = allowed
+        body["logprobs"] = min(len(allowed), MOST_LOGPROBS)
     return json.dumps(body, indent=2, ensure_ascii=False) + "\n"

@@ -106,6 +106,9 @@ class Copier(Writer):
         """No decoder's: those that copy wait for each other only."""
         return -1, None
 
+    def open(self) -> None:
+        """Nothing is left to open."""
+
     def close(self) -> None:
         """Nothing is held."""
 

@@ -33,6 +33,7 @@ from jangin.errors import (
     MissingExtraError,
     RequestError,
 )
+from jangin.models import host
 from jangin.models.base import Floats
 
 Prompt = str | list[int]
@@ -123,6 +124,7 @@ class Decoder:
             with contextlib.suppress(JanginError):
                 self._ask({"prompt": [0], "max_tokens": 1})
         self._server = None
+        host.give_memory_back()
 
     def generate(
         self,
@@ -348,7 +350,8 @@ def _raise(answer: dict[str, Any]) -> None:
 
 def _open(weights: Path, adapters: Mapping[str, Path], context: int, parallel: int, threads: int, key: str) -> Any:
     try:
-        import xllamacpp
+        with host.short_waits():
+            import xllamacpp
     except ImportError as error:
         raise MissingExtraError("a decoder", "decoder") from error
     settings = xllamacpp.CommonParams()

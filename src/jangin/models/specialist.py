@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -32,10 +33,11 @@ class Reader(Protocol):
 class Readers:
     """The bases of one process, each opened once, whichever specialists stand on it."""
 
-    def __init__(self, threads: int | None = None, bulk: bool = False):
-        """`bulk`: as `Encoder` says."""
-        self._threads, self._bulk = threads, bulk
+    def __init__(self, threads: int | None = None, bulk: bool = False, prefix_cache: bool = False):
+        """`bulk`: as `Encoder` says; `prefix_cache`: as `Decoder` does."""
+        self._threads, self._bulk, self._cache = threads, bulk, prefix_cache
         self._open: dict[str, Encoder] = {}
+        self._later = False
         self._decoders: dict[tuple[str, bool], SharedDecoder] = {}
 
     @property
@@ -47,6 +49,16 @@ class Readers:
             self._open[files.sha256] = Encoder(files, self._threads, self._bulk)
         return self._open[files.sha256]
 
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """Specialists on a decoder that are loaded meanwhile are not asked before their `open`; the first one's opens
+        all, with one engine instead of one each."""
+        self._later = True
+        try:
+            yield
+        finally:
+            self._later = False
+
     def decoder(self, folder: Path, manifest: bundle.Manifest) -> Held:
         """A place on the decoder that a bundle names. Raises: MissingExtraError, BaseModelError, BundleError."""
         from jangin.models.shared import SharedDecoder
@@ -57,9 +69,11 @@ class Readers:
         # Labels take one pass, answers many: on one engine a label would wait until the answers in work are written.
         key = spec.sha256, spec.writing is None
         if key not in self._decoders:
-            self._decoders[key] = SharedDecoder(weights, context=CONTEXT, threads=self._threads)
+            self._decoders[key] = SharedDecoder(
+                weights, context=CONTEXT, threads=self._threads, prefix_cache=self._cache
+            )
         adapter = Path(folder) / spec.adapter if spec.adapter else None
-        return self._decoders[key].hold(adapter, spec.writing.context if spec.writing else None)
+        return self._decoders[key].hold(adapter, spec.writing.context if spec.writing else None, self._later)
 
 
 class Specialist:
@@ -86,7 +100,7 @@ class Specialist:
             from jangin.models.labelling import LabelReader
 
             self._held = readers.decoder(self.folder, self.manifest)
-            self.reader = LabelReader(self._held, decoder.template, decoder.label_tokens)
+            self.reader = LabelReader(self._held, decoder.template, decoder.label_tokens, decoder.offset_token)
             self.reading = self.sha256
         self._logits = decoder is not None or (encoder is not None and encoder.output == "logits")
 
@@ -94,6 +108,11 @@ class Specialist:
     def place(self) -> tuple[int, str | None] | None:
         """On a decoder: which one, and with which adapter. None on an encoder and without one."""
         return None if self._held is None else self._held.place
+
+    def open(self) -> None:
+        """Needed only after `Readers.together`. Raises: as loading does."""
+        if self._held is not None:
+            self._held.open()
 
     def close(self) -> None:
         """Gives up its place on a shared decoder; it is not asked again."""

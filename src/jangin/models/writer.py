@@ -67,6 +67,10 @@ class Writer:
         """Which decoder it stands on, and with which adapter."""
         return self._held.place
 
+    def open(self) -> None:
+        """Needed only after `Readers.together`. Raises: as loading does."""
+        self._held.open()
+
     def close(self) -> None:
         self._held.release()
 

@@ -6,9 +6,8 @@ import asyncio
 
 from starlette.types import Receive, Scope
 
-from jangin.errors import RequestError
+from jangin.errors import Overloaded, RequestError
 from jangin.serve import wire
-from jangin.serve.fleet import Overloaded
 
 MAX_BODIES_BYTES = 128_000_000  # of all requests that are still being received
 BODY_TIMEOUT_S = 30.0

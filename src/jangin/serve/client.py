@@ -188,13 +188,13 @@ class EngineClient:
         connect = loop.create_connection if sys.platform == "win32" else loop.create_unix_connection
         transport, self._channel = await connect(lambda: _Channel(self), sock=ours)
         self._transport = Corked(transport)
-        for handle, (folder, sha256) in list(self.held.items()):
-            try:
-                await self._order(Load(next(self._ids), handle, folder, sha256))
-            except EngineError:
-                raise
-            except JanginError as error:
-                print(f"jangin: {error.message}", file=sys.stderr, flush=True)
+        held = [(handle, folder, sha256) for handle, (folder, sha256) in self.held.items()]
+        loads = [self._order(Load(next(self._ids), *each)) for each in held]  # at once: a decoder opens once for all
+        for found in await asyncio.gather(*loads, return_exceptions=True):
+            if isinstance(found, JanginError) and not isinstance(found, EngineError):
+                print(f"jangin: {found.message}", file=sys.stderr, flush=True)
+            elif isinstance(found, BaseException):
+                raise found
 
     async def _supervise(self) -> None:
         attempt, born = 0, time.monotonic()

@@ -13,18 +13,20 @@ import select
 import signal
 import socket
 import sys
-import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 import numpy as np
 
 from jangin.bundle import read_manifest
 from jangin.errors import BundleError, JanginError
+from jangin.models import host
 from jangin.models.base import Floats
 from jangin.models.decoder import PARALLEL
 from jangin.models.specialist import Readers, Specialist
@@ -46,8 +48,8 @@ from jangin.serve.frames import (
     Unpacker,
     Write,
     WritingInfo,
-    pack,
 )
+from jangin.serve.outgoing import Outgoing
 from jangin.serve.scribe import Scribes
 from jangin.serve.turns import Turns
 
@@ -55,6 +57,7 @@ BATCH_TEXTS = 64  # n-grams: one call's fixed cost is that of ten texts
 ENCODED_TEXTS = 16  # larger batches fall out of the processor's cache, and their first text waits for the last
 BATCH_CHARS = 200_000  # n-grams of long texts need memory in proportion
 _RECEIVE = 1 << 16  # hundreds of short questions
+T = TypeVar("T")
 
 
 class Engine:
@@ -69,6 +72,7 @@ class Engine:
         self._turns: dict[int, Turns] = {}  # of each decoder, by its number
         self._scribes = Scribes(self._turns_of, send)
         self._changes = ThreadPoolExecutor(1, thread_name_prefix="changes")
+        self._changing: deque[Load | Unload] = deque()
 
     def take(self, order: Order) -> Report | None:
         """Loads and unloads at once, except on a decoder; a question waits for the next batch, or for its turn."""
@@ -87,20 +91,37 @@ class Engine:
         if isinstance(order, Ask | Write):  # its bundle could not be read again after a restart
             return Failed(order.id, "engine", "this specialist is not loaded", "POST /v1/admin/reload")
         if self._on_decoder(order):
-            self._changes.submit(lambda: self._send(self.change(order)))
+            self._changing.append(order)
             return None
         return self.change(order)
+
+    def begin_changes(self) -> None:
+        """Decoders take and give up specialists on a thread of its own: what has arrived by then, in order."""
+        if self._changing:
+            self._changes.submit(self._change_all)
+
+    def _change_all(self) -> None:
+        while self._changing:
+            loads: list[Load] = []
+            while self._changing and isinstance(self._changing[0], Load):
+                loads.append(self._changing.popleft())  # type: ignore[arg-type]
+            for report in self.load_together(loads) if loads else [self.change(self._changing.popleft())]:
+                self._send(report)
 
     def _turns_of(self, place: tuple[int, str | None]) -> Turns:
         return self._turns.setdefault(place[0], Turns(PARALLEL))
 
     def change(self, order: Load | Unload) -> Report:
-        try:
-            return self.load(order) if isinstance(order, Load) else self.unload(order)
-        except JanginError as error:
-            return Failed(order.id, error.code, error.message, error.hint)
-        except Exception as error:  # noqa: BLE001 - a library that stumbles over one bundle must not end the others
-            return Failed(order.id, "engine", f"{type(error).__name__} while loading", "look at the server's log")
+        return _attempt(order, partial(self.load if isinstance(order, Load) else self.unload, order))  # type: ignore[arg-type]
+
+    def load_together(self, orders: list[Load]) -> list[Report]:
+        """All of them are read first, then opened: a decoder opens once, not once for each of its adapters."""
+        with self.readers.together():
+            found = [(order, _attempt(order, partial(self._read, order))) for order in orders]
+        return [
+            part if isinstance(part, Failed) else _attempt(order, partial(self._hold, order, part))
+            for order, part in found
+        ]
 
     def _on_decoder(self, order: Load | Unload) -> bool:
         if isinstance(order, Unload):
@@ -112,7 +133,12 @@ class Engine:
             return False  # loading says what is wrong
 
     def load(self, order: Load) -> Loaded:
+        return self._hold(order, self._read(order))
+
+    def _read(self, order: Load) -> Specialist | Writer:
         folder = Path(order.folder)
+        if read_manifest(folder).decoder is not None:
+            host.keep_large_blocks_apart()
         found = open_specialist(folder, self.readers)
         if order.sha256 and found.sha256 != order.sha256:
             found.close()
@@ -120,6 +146,14 @@ class Engine:
                 f"bundle '{found.name}' on disk is {found.sha256[:12]}; {order.sha256[:12]} was being served",
                 "POST /v1/admin/reload to serve the new one",
             )
+        return found
+
+    def _hold(self, order: Load, found: Specialist | Writer) -> Loaded:
+        try:
+            found.open()
+        except BaseException:
+            found.close()
+            raise
         if isinstance(found, Writer):
             self.writers[order.handle] = found
         else:
@@ -193,6 +227,15 @@ class Engine:
             parts[i] = (probabilities[part].tobytes(), given[part].tobytes(), confidence[part].tobytes())
 
 
+def _attempt(order: Load | Unload, work: Callable[[], T]) -> T | Failed:
+    try:
+        return work()
+    except JanginError as error:
+        return Failed(order.id, error.code, error.message, error.hint)
+    except Exception as error:  # noqa: BLE001 - a library that stumbles over one bundle must not end the others
+        return Failed(order.id, "engine", f"{type(error).__name__} while loading", "look at the server's log")
+
+
 def _info(found: Specialist | Writer) -> Info:
     manifest = found.manifest
     writing = None
@@ -214,17 +257,9 @@ def _info(found: Specialist | Writer) -> Info:
 
 def run(channel: socket.socket) -> None:
     """Serves the socket until its other end closes."""
-    sending = threading.Lock()
-
-    def send(*reports: Report) -> None:
-        data = b"".join(map(pack, reports))
-        try:
-            with sending:
-                channel.sendall(data)
-        except (BrokenPipeError, ConnectionResetError):
-            pass  # the other end is gone, as `_receive` is about to say
-
-    engine = Engine(send)
+    outgoing = Outgoing(channel)
+    send = outgoing.send
+    engine = Engine(outgoing.send_soon)
     unpacker = Unpacker(msgspec.msgpack.Decoder(Order))
     while True:
         data = _receive(channel, wait=not engine.waiting)
@@ -232,6 +267,7 @@ def run(channel: socket.socket) -> None:
             engine.stop()
             return
         reports = [report for order in unpacker.feed(data or b"") if (report := engine.take(order))]
+        engine.begin_changes()
         if engine.waiting:
             reports += engine.answer(engine.next_batch())
         if reports:

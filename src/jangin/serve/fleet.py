@@ -6,12 +6,12 @@ import asyncio
 import contextlib
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
-from jangin.errors import BundleError, RequestError
+from jangin.errors import BundleError, Overloaded, RequestError
 from jangin.serve.client import EngineClient
 from jangin.serve.following import Writing
 from jangin.serve.frames import Answers, Info, Write
@@ -22,16 +22,6 @@ MAX_WRITE_WAIT_S = 60.0
 SLICE_TEXTS, SLICE_CHARS = 16, 100_000
 SLICES_AHEAD = 3  # of one request: the others' questions get in between
 NO_ENCODER = "ngrams"
-
-
-class Overloaded(RequestError):
-    """Too much waits already; the same request may pass after `retry_after_s`."""
-
-    retryable = True
-
-    def __init__(self, message: str, retry_after_s: int):
-        super().__init__(message, status=429, code="overloaded")
-        self.retry_after_s = retry_after_s
 
 
 class Certificate(msgspec.Struct, frozen=True):
@@ -78,11 +68,34 @@ class Fleet:
         """Raises: BundleError, BaseModelError, EngineError; RequestError 409 when the name is taken."""
         async with self._admin:
             name, key = read_key(folder)
-            if name in self.entries:
-                message = f"a specialist named '{name}' is already loaded"
-                raise RequestError(f"{message}; reload or unload it", status=409, param="path", code="model_exists")
-            self.entries[name] = entry = await self._open(folder, key)
+            self._check_free(name)
+            self.entries[name] = entry = await self._open_alone(folder, key)
             return entry
+
+    async def load_all(self, folders: Sequence[Path]) -> None:
+        """As `load`, of several at once: bases load side by side, and a base opens once for all that stand on it.
+
+        Raises: as `load`; the first folder's failure, in their order. What could be loaded stays.
+        """
+        async with self._admin:
+            keys: dict[str, tuple[Path, str]] = {}
+            for folder in folders:
+                name, key = read_key(folder)
+                self._check_free(name, keys)
+                keys[name] = folder, key
+            engines = [self._engine(key) for key in dict.fromkeys(key for _, key in keys.values())]
+            try:
+                for engine in engines:
+                    await engine.start()
+                opened = [self._open(folder, key) for folder, key in keys.values()]
+                found = await asyncio.gather(*opened, return_exceptions=True)
+                self.entries |= {name: each for name, each in zip(keys, found) if isinstance(each, Entry)}
+            finally:
+                for engine in engines:
+                    await self._retire(engine)
+            for each in found:
+                if isinstance(each, BaseException):
+                    raise each
 
     async def reload(self, name: str) -> Entry:
         """Reads the folder again; the old specialist answers until the new one is ready. Raises: as `load`."""
@@ -91,7 +104,7 @@ class Fleet:
             found, key = read_key(old.folder)
             if found != name:
                 raise BundleError(f"{old.folder} now holds '{found}', not '{name}'", "unload this one, load that one")
-            self.entries[name] = entry = await self._open(old.folder, key)
+            self.entries[name] = entry = await self._open_alone(old.folder, key)
             await self._close(old)
             return entry
 
@@ -174,16 +187,28 @@ class Fleet:
                 message = f"{self._waiting_texts:,} texts wait already, more than {MAX_WAIT_S:.0f} seconds of work"
             raise Overloaded(message, max(1, math.ceil(wait_s / 2)))
 
-    async def _open(self, folder: Path, key: str) -> Entry:
-        if (engine := self.engines.get(key)) is None:
-            engine = self.engines[key] = EngineClient(key, self.engine_timeout_s)
-        handle = next(self._handles)
+    def _check_free(self, name: str, coming: Container[str] = ()) -> None:
+        if name in self.entries or name in coming:
+            message = f"a specialist named '{name}' is already loaded"
+            raise RequestError(f"{message}; reload or unload it", status=409, param="path", code="model_exists")
+
+    def _engine(self, key: str) -> EngineClient:
+        if key not in self.engines:
+            self.engines[key] = EngineClient(key, self.engine_timeout_s)
+        return self.engines[key]
+
+    async def _open_alone(self, folder: Path, key: str) -> Entry:
         try:
-            await engine.start()
-            info = await engine.load(handle, str(folder))
+            return await self._open(folder, key)
         except BaseException:
-            await self._retire(engine)
+            await self._retire(self.engines[key])
             raise
+
+    async def _open(self, folder: Path, key: str) -> Entry:
+        engine = self._engine(key)
+        handle = next(self._handles)
+        await engine.start()
+        info = await engine.load(handle, str(folder))
         return Entry(info, folder, engine, handle)
 
     async def _close(self, entry: Entry) -> None:

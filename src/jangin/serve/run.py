@@ -117,8 +117,7 @@ async def _serve(
     server = _server_class()(config)
     with _signals(server):
         try:
-            for folder in folders:
-                await fleet.load(Path(folder))
+            await fleet.load_all([Path(folder) for folder in folders])
             server.on_ready = lambda: _announce(listener, [e.info for e in fleet.entries.values()], json_output)
             if not server.should_exit:
                 await server.serve(sockets=[listener])

@@ -13,7 +13,7 @@ import numpy as np
 from jangin.bundle import ADAPTER, DecoderSpec
 from jangin.files import hash_file, hash_json, write_atomic
 from jangin.models.base import Floats
-from jangin.models.labelling import LabelReader
+from jangin.models.labelling import LabelReader, against_last
 from jangin.prompt import PromptTemplate, Tokenize
 from jangin.train import lora
 from jangin.train.extras import missing_extra
@@ -25,11 +25,12 @@ from jangin.train.workshop import Workshop
 
 TEMPLATE = PromptTemplate(before="Text: ", after="\nLabel:")
 MAX_TOKENS = 256
+OFFSET = "no"  # of `tag`: what each label is compared with
 FIRST_FREE_TOKEN = 256  # below are single bytes and marks
 
 
 class LoraRung:
-    """A decoder with LoRA, alone or beside the n-grams. `classify` only: a `tag` has no single token that is right."""
+    """A decoder with LoRA, alone or beside the n-grams."""
 
     def __init__(self, base: str, with_ngrams: bool):
         self.base = base
@@ -56,9 +57,10 @@ class LoraRung:
         weights = weights_of(self.base, shop.quiet)
         tokens, adapter = _trained(shop, weights, division.train, division.held_out, shop.work / f"lora-{self.base}")
         trainer = load_array(adapter.with_name("trainer.npy"))
-        spec = DecoderSpec(self.base, weights.name, TEMPLATE, tokens, ADAPTER)
+        tokens, offset = (tokens[:-1], tokens[-1]) if shop.task.kind == "tag" else (tokens, None)
+        spec = DecoderSpec(self.base, weights.name, TEMPLATE, tokens, ADAPTER, offset_token=offset)
         held = SharedDecoder(weights, context=CONTEXT).hold(adapter)
-        read = _Kept(LabelReader(held, TEMPLATE, tokens), adapter)
+        read = _Kept(LabelReader(held, TEMPLATE, tokens, offset), adapter)
         return on_logits(shop, division, spec, read, {ADAPTER: adapter}, self.with_ngrams, trainer)
 
 
@@ -90,19 +92,16 @@ def label_tokens(tokenize: Tokenize, labels: Sequence[str]) -> list[int]:
 
 
 def _trained(shop: Workshop, weights: Path, rows: Rows, held_out: Rows, folder: Path) -> tuple[list[int], Path]:
-    """(label tokens, adapter file); trains unless an earlier run of this climb finished."""
+    """(label tokens, of `tag` with the offset's last; adapter file); trains unless an earlier run of this climb
+    finished."""
     from jangin.models.decoder import Decoder
 
     adapter, told = folder / "adapter.gguf", folder / "trained.json"
     if not told.is_file():
         with Decoder(weights) as engine:
-            tokens = label_tokens(engine.tokenize, shop.labels)
-            data, kept = (_sequences(part, tokens, engine.tokenize) for part in (rows, held_out))
-            head = _sequences(_parity_rows(shop), tokens, engine.tokenize)
-        place = {token: at for at, token in enumerate(tokens)}
-        data, kept = (
-            lora.Sequences(each.prompts, [[place[answer[0]]] for answer in each.answers]) for each in (data, kept)
-        )
+            tokens = label_tokens(engine.tokenize, shop.labels + ([OFFSET] if shop.task.kind == "tag" else []))
+            data, kept = (_sequences(part, engine.tokenize) for part in (rows, held_out))
+            asked = _prompts(shop.validation.texts[:PARITY_ROWS], engine.tokenize)
         trained = lora.train(
             weights,
             data,
@@ -112,27 +111,30 @@ def _trained(shop: Workshop, weights: Path, rows: Rows, held_out: Rows, folder: 
             seed=shop.seed,
             vocabulary=tokens,
             quiet=shop.quiet,
-            ask=head.prompts,
+            ask=asked,
         )
-        save_array(folder / "trainer.npy", _log_softmax(trained.asked))
+        assert trained.asked is not None
+        as_read = against_last if shop.task.kind == "tag" else _log_softmax
+        save_array(folder / "trainer.npy", as_read(trained.asked))
         write_atomic(told, msgspec.json.encode(tokens))
     return msgspec.json.decode(told.read_bytes(), type=list[int]), adapter
 
 
-def _log_softmax(logits: Floats | None) -> Floats:
-    assert logits is not None
+def _log_softmax(logits: Floats) -> Floats:
     shifted = logits - logits.max(axis=1, keepdims=True)
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)), np.float32)
 
 
-def _parity_rows(shop: Workshop) -> Rows:
-    """The rows of the parity check; their labels play no part."""
-    texts = shop.validation.texts[:PARITY_ROWS]
-    return Rows(texts, np.zeros(len(texts), np.int64), None, None)
+def _prompts(texts: Sequence[str], tokenize: Tokenize) -> list[list[int]]:
+    return [TEMPLATE.tokens(text, tokenize, room=MAX_TOKENS) for text in texts]
 
 
-def _sequences(rows: Rows, tokens: Sequence[int], tokenize: Tokenize) -> lora.Sequences:
-    """Rows whose label is outside the set are left out."""
-    keep = np.flatnonzero(rows.gold >= 0).tolist()
-    prompts = [TEMPLATE.tokens(rows.texts[row], tokenize, room=MAX_TOKENS) for row in keep]
-    return lora.Sequences(prompts, [[tokens[rows.gold[row]]] for row in keep])
+def _sequences(rows: Rows, tokenize: Tokenize) -> lora.Sequences:
+    """The answers are places among the label tokens; of `tag`, marks for all of them. Rows whose label is outside the
+    set, or that know none, are left out."""
+    keep = np.flatnonzero(rows.gold >= 0 if rows.known is None else rows.known.any(axis=1)).tolist()
+    prompts = _prompts([rows.texts[row] for row in keep], tokenize)
+    if rows.known is None:
+        return lora.Sequences(prompts, [[int(rows.gold[row])] for row in keep])
+    marks = np.where(rows.known, rows.gold, lora.UNKNOWN)
+    return lora.Sequences(prompts, [[0]] * len(keep), marks[keep].tolist())

@@ -24,6 +24,7 @@ from jangin.models.base import Floats
 from jangin.train import adapters
 
 CHECKPOINTS = "checkpoints"
+UNKNOWN = -1
 LOGIT_ROWS = 512  # positions whose logits over a whole vocabulary are held at once
 
 
@@ -43,10 +44,15 @@ class Recipe(msgspec.Struct, frozen=True):
 
 
 class Sequences(msgspec.Struct, frozen=True, eq=False):
-    """Prompts and their answers as token numbers, row by row; the loss reads the answers only."""
+    """Prompts and their answers as token numbers, row by row; the loss reads the answers only.
+
+    marks: for answers that are any subset of a vocabulary, row by row 1, 0 or UNKNOWN for each of its tokens but the
+    last, which they are compared with; `answers` then says nothing but that there is one token to predict.
+    """
 
     prompts: list[list[int]]
     answers: list[list[int]]
+    marks: list[list[int]] | None = None
 
     def __post_init__(self) -> None:
         if not any(self.answers):
@@ -87,8 +93,8 @@ def train(
 
     Args:
         weights: a GGUF, or a folder in the Hugging Face layout.
-        vocabulary: the tokens that an answer can be, when they are few; the answers of `data` are then places in it.
-            None: any token.
+        vocabulary: the tokens that an answer can be, when they are few; the answers of `data` are then places in it,
+            or its marks stand for them. None: any token.
         probe: from the adapter file, prompts and what the serving engine answers to them.
         ask: prompts whose next-token logits over the vocabulary the trained model is asked for, for the parity check.
     Raises: BaseModelError for an architecture without a LoRA layout, weights that cannot be read, or a loss that is
@@ -166,14 +172,21 @@ def answer_model(whole: Any, recipe: Recipe, vocabulary: Sequence[int] | None) -
     )
     body = get_peft_model(whole.model, settings)
     head = whole.get_output_embeddings().weight.detach()
-    head = head if vocabulary is None else head[list(vocabulary)].clone()
+    if vocabulary is not None:
+        head = head[list(vocabulary)].float()  # so few rows cost nothing in full precision, and parity needs it
     cap = getattr(whole.config.get_text_config(), "final_logit_softcapping", None)
 
-    def loss_of(states: Any, head: Any, targets: Any) -> Any:
+    def logits_of(states: Any, head: Any) -> Any:
         logits = (states @ head.T).float()
-        if cap:
-            logits = torch.tanh(logits / cap) * cap
-        return nn.functional.cross_entropy(logits, targets, reduction="sum")
+        return torch.tanh(logits / cap) * cap if cap else logits
+
+    def loss_of(states: Any, head: Any, targets: Any) -> Any:
+        logits = logits_of(states, head)
+        if targets.ndim == 1:
+            return nn.functional.cross_entropy(logits, targets, reduction="sum")
+        known = targets != UNKNOWN
+        odds = (logits[:, :-1] - logits[:, -1:])[known]
+        return nn.functional.binary_cross_entropy_with_logits(odds, targets[known].float(), reduction="sum")
 
     class AnswerModel(nn.Module):
         """`seen` counts the tokens of training batches, padding left out."""
@@ -189,6 +202,10 @@ def answer_model(whole: Any, recipe: Recipe, vocabulary: Sequence[int] | None) -
             found = self.body(input_ids=input_ids, use_cache=False).last_hidden_state
             return found.flatten(0, 1)[where]
 
+        def logits(self, input_ids: Any, where: Any) -> Any:
+            """At `where`, over the vocabulary."""
+            return logits_of(self.states(input_ids, where).to(self.head.dtype), self.head)
+
         def forward(self, input_ids: Any, where: Any, targets: Any, real: int = 0, **_: Any) -> Any:
             if self.training:
                 self.seen += int(real)
@@ -202,7 +219,7 @@ def answer_model(whole: Any, recipe: Recipe, vocabulary: Sequence[int] | None) -
                     if again
                     else loss_of(states[part], self.head, targets[part])
                 )
-            return {"loss": total / len(targets)}
+            return {"loss": total / (targets != UNKNOWN).sum().clamp(min=1)}
 
         def state_dict(self, *args: Any, **kwargs: Any) -> Any:
             return {name: value for name, value in super().state_dict(*args, **kwargs).items() if ".lora_" in name}
@@ -249,8 +266,7 @@ def _read(model: Any, part: list[dict[str, Any]]) -> tuple[Any, Any]:
     model.eval()
     batch, device = collate(part), model.head.device
     with torch.no_grad():
-        states = model.states(batch["input_ids"].to(device), batch["where"].to(device))
-        return states.to(model.head.dtype) @ model.head.T, batch["targets"]
+        return model.logits(batch["input_ids"].to(device), batch["where"].to(device)), batch["targets"]
 
 
 class _Rows:
@@ -266,11 +282,13 @@ class _Rows:
         # The last token of an answer is only ever predicted.
         prompt, answer = self._data.prompts[row], self._data.answers[row]
         ids = [*prompt, *answer[:-1]]
-        return {"input_ids": ids, "answer": answer, "length": len(ids)}
+        found = {"input_ids": ids, "answer": answer, "length": len(ids)}
+        return found if self._data.marks is None else {**found, "marks": self._data.marks[row]}
 
 
 def collate(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Padded at the end. `where`: the flat positions that predict an answer's tokens; `targets`: those tokens."""
+    """Padded at the end. `where`: the flat positions that predict an answer's tokens; `targets`: those tokens,
+    or the rows' marks."""
     import torch
 
     width = max(len(row["input_ids"]) for row in rows)
@@ -280,7 +298,8 @@ def collate(rows: list[dict[str, Any]]) -> dict[str, Any]:
         length = len(row["input_ids"])
         ids[at, :length] = torch.tensor(row["input_ids"])
         where.append(torch.arange(length - len(row["answer"]), length) + at * width)
-    targets = torch.tensor([token for row in rows for token in row["answer"]])
+    marked = "marks" in rows[0]
+    targets = torch.tensor([row["marks"] for row in rows] if marked else [t for row in rows for t in row["answer"]])
     real = sum(len(row["input_ids"]) for row in rows)
     return {"input_ids": ids, "where": torch.cat(where), "targets": targets, "real": real}
 

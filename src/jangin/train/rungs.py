@@ -177,14 +177,13 @@ def ladder(shop: Workshop) -> list[Rung]:
     english = not shop.languages or set(shop.languages) == {"en"}
     base = ENGLISH if english else MULTILINGUAL
     tuned = ENGLISH if english else "multilingual-e5-small"
-    rungs: list[Rung] = [
+    decoder = DECODER if english else MULTILINGUAL_DECODER
+    return [
         NgramRung(),
         FrozenRung(base, False),
         FrozenRung(base, True),
         TunedRung(tuned, False),
         TunedRung(tuned, True),
+        LoraRung(decoder, False),
+        LoraRung(decoder, True),
     ]
-    if shop.task.kind == "classify":
-        decoder = DECODER if english else MULTILINGUAL_DECODER
-        rungs += [LoraRung(decoder, False), LoraRung(decoder, True)]
-    return rungs
