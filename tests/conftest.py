@@ -32,6 +32,7 @@ def _own_home(
     """Looks and locks of a test stay out of the user's store; only `weights` tests read the bases that lie there."""
     if request.node.get_closest_marker("weights") is None:
         monkeypatch.setenv("JANGIN_HOME", str(tmp_path_factory.mktemp("home")))
+    monkeypatch.setenv("JANGIN_STATE", str(tmp_path_factory.mktemp("state")))
 
 
 @pytest.fixture

@@ -19,12 +19,12 @@ LOCAL = "http://127.0.0.1"
 @contextlib.asynccontextmanager
 async def application(folders: Sequence[Path], **options: Any) -> AsyncIterator[tuple[httpx.AsyncClient, Fleet]]:
     """A client of the application and its fleet."""
-    behind_proxy = options.pop("behind_proxy", False)
+    behind_proxy, door = options.pop("behind_proxy", False), options.pop("door", None)
     fleet = Fleet(**options)
     try:
         for folder in folders:
             await fleet.load(folder)
-        transport = httpx.ASGITransport(create(fleet, behind_proxy))  # type: ignore[arg-type]
+        transport = httpx.ASGITransport(create(fleet, behind_proxy, door))
         async with httpx.AsyncClient(transport=transport, base_url=LOCAL, timeout=60) as client:
             yield client, fleet
     finally:

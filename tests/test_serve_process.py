@@ -108,15 +108,6 @@ def test_a_bundle_that_cannot_be_served_ends_the_start(
     assert "a specialist named 'desk' is already loaded; reload or unload it" in capfd.readouterr().err
 
 
-def test_an_address_beyond_this_machine_needs_a_proxy_in_front(two: list[Path]) -> None:
-    with pytest.raises(InputError) as caught:
-        serve(two, "0.0.0.0", 0)
-    assert str(caught.value) == (
-        "--host 0.0.0.0: this server has no keys yet, so it listens on this machine only\n"
-        "  try: put a proxy that checks keys in front of it and say --behind-proxy, or leave --host out"
-    )
-
-
 def test_a_port_that_is_taken_or_impossible_is_one_clear_message(two: list[Path]) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

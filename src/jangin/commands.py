@@ -249,7 +249,10 @@ def predict(arguments: Namespace) -> int:
 
 def serve(arguments: Namespace) -> int:
     from jangin.serve.run import serve as start
+    from jangin.state import state_folder
 
+    if (arguments.tls_cert is None) != (arguments.tls_key is None):
+        raise InputError("--tls-cert and --tls-key belong together", "name both files")
     return start(
         arguments.specialist,
         arguments.host,
@@ -258,6 +261,11 @@ def serve(arguments: Namespace) -> int:
         engine_timeout_s=arguments.engine_timeout,
         max_waiting=arguments.max_waiting,
         json_output=arguments.json,
+        state=state_folder(arguments.state),
+        open_to_all=arguments.open,
+        ledger=arguments.ledger,
+        durability=arguments.durability,
+        tls=None if arguments.tls_cert is None else (arguments.tls_cert, arguments.tls_key),
     )
 
 

@@ -179,6 +179,8 @@ class EgressFailed(JanginError):
         super().__init__(message, hint)
         self.reason, self.status, self.retry_after_s, self.retryable = reason, status, retry_after_s, retryable
         self.left: Any = None
+
+
 class SandboxError(JanginError):
     """This machine cannot keep a program apart, so none was run."""
 

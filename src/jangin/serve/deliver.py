@@ -9,15 +9,17 @@ from starlette.types import Receive, Send
 
 from jangin.errors import EngineError, JanginError, RequestError
 from jangin.serve import replies
+from jangin.serve.door import Visit
 from jangin.serve.fleet import Entry, Fleet
 from jangin.serve.following import Gone, Writing
-from jangin.serve.frames import Write
+from jangin.serve.frames import Finished, Write
 from jangin.serve.written import Shape, broken
 
 Pairs = list[tuple[bytes, bytes]]
 JSON = (b"content-type", b"application/json")
 EVENTS = (b"content-type", b"text/event-stream; charset=utf-8")
 UNCACHED = (b"cache-control", b"no-cache")
+GONE = RequestError("the client went away before its answer was written", status=499, code="client_closed")
 
 
 class Reply(msgspec.Struct, frozen=True, gc=False):
@@ -34,8 +36,10 @@ class Delivery:
     def __init__(self, fleet: Fleet, entry: Entry, order: Write, shape: Shape):
         self._fleet, self._entry, self._order, self._shape = fleet, entry, order, shape
 
-    async def run(self, receive: Receive, send: Send, request_id: str) -> Reply | None:
+    async def run(self, receive: Receive, send: Send, visit: Visit) -> Reply | None:
         """The response; None when it has been streamed, or nobody is there to take it.
+
+        What the answer took is told to `visit`; before a stream's last byte the visit is closed.
 
         Raises: RequestError, Overloaded, EngineError, as long as nothing was sent.
         """
@@ -44,10 +48,11 @@ class Delivery:
             watch.add_done_callback(lambda _: writing.cancel())
             try:
                 if self._order.stream:
-                    await self._stream(writing, send, request_id)
+                    await self._stream(writing, send, visit)
                     return None
-                return await self._whole(writing)
+                return await self._whole(writing, visit)
             except Gone:
+                visit.failed(GONE)
                 return None
             except asyncio.CancelledError:  # by the server that stops and waits no longer; nobody else cancels it
                 raise _stopping() from None
@@ -57,28 +62,33 @@ class Delivery:
             finally:
                 watch.cancel()
 
-    async def _whole(self, writing: Writing) -> Reply:
+    async def _whole(self, writing: Writing, visit: Visit) -> Reply:
         text = "".join([part async for part in writing])
         assert writing.finished is not None
+        _report(visit, writing.finished)
         headers = replies.headers(self._entry, writing.finished.confidence)
         return Reply(self._shape.whole(text, writing.finished), [JSON, *headers])
 
-    async def _stream(self, writing: Writing, send: Send, request_id: str) -> None:
+    async def _stream(self, writing: Writing, send: Send, visit: Visit) -> None:
         """The head goes out with the first text, so that what fails before it still has a status of its own."""
-        headers = [EVENTS, UNCACHED, *replies.headers(self._entry), (b"x-request-id", request_id.encode())]
+        headers = [EVENTS, UNCACHED, *replies.headers(self._entry), (b"x-request-id", visit.request_id.encode())]
         events = _Events(send, headers)
         try:
             async for part in writing:
                 await events.send((b"" if events.begun else self._shape.first()) + self._shape.piece(part))
             assert writing.finished is not None
+            _report(visit, writing.finished)
+            await visit.close(200)
             await events.send((b"" if events.begun else self._shape.first()) + self._shape.last(writing.finished))
         except JanginError as error:
             if not events.begun:
                 raise
+            visit.failed(error)
             await events.send(broken(error))
         except asyncio.CancelledError:
             if not events.begun:
                 raise
+            visit.failed(_stopping())
             await events.send(broken(_stopping()))
         await events.end()
 
@@ -98,6 +108,16 @@ class _Events:
 
     async def end(self) -> None:
         await self._send({"type": "http.response.body", "body": b""})
+
+
+def _report(visit: Visit, finished: Finished) -> None:
+    visit.report(
+        prompt_tokens=finished.prompt_tokens,
+        completion_tokens=finished.completion_tokens,
+        work_s=finished.share_s,
+        confidence=finished.confidence,
+        ttft_s=finished.ttft_s,
+    )
 
 
 def _stopping() -> EngineError:

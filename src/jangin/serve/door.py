@@ -1,26 +1,29 @@
 """The door: who asks, whether they may, and the row that says how it went.
 
 A visit begins when a request's head has been read and ends when its row is committed; the last byte of the answer goes
-out after that. Whoever is refused before it may ask anything (no key, no right, over a limit) is counted and leaves no row:
-a flood of refusals must not fill the disk.
+out after that. Whoever is refused before it may ask anything (no key, no right, over a limit) is counted and leaves no
+row: a flood of refusals must not fill the disk.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from starlette.types import Scope
 
 from jangin.access.keys import Key, Keys
 from jangin.access.limits import Gate, Permit
+from jangin.audit.log import AuditLog
 from jangin.errors import JanginError, RequestError
 from jangin.ledger.book import Ledger
 from jangin.ledger.row import Route, Row, now_us
 from jangin.serve.fleet import Entry
+from jangin.serve.wire import error_status
 
 BEARER = b"bearer "
 MOST_HEADER = 200
@@ -35,11 +38,18 @@ class Figures(NamedTuple):
 
 
 class Door:
-    """What every request passes. Without keys everybody may ask; without a ledger nothing is written down."""
+    """What every request passes. Without keys everybody may ask; without ledger and audit log nothing is kept."""
 
-    def __init__(self, keys: Keys | None = None, ledger: Ledger | None = None, figures: Figures | None = None):
+    def __init__(
+        self,
+        keys: Keys | None = None,
+        ledger: Ledger | None = None,
+        figures: Figures | None = None,
+        audit: AuditLog | None = None,
+    ):
         self.keys = keys
         self.ledger = ledger
+        self.audit = audit
         self.figures = figures or Figures()
         self.gate = Gate(None if ledger is None else _spent(ledger))
         self.refused: Counter[int] = Counter()
@@ -59,6 +69,11 @@ class Door:
                 )
         return Visit(self, key, request_id, endpoint)
 
+    async def record(self, kind: str, fields: dict[str, Any]) -> None:
+        """One entry in the audit log, on the disk when this returns. Raises: AuditError."""
+        if self.audit is not None:
+            await asyncio.to_thread(self.audit.append, kind, fields)
+
 
 class Visit:
     """One request. `ask` once the specialist is known, `report` once it has answered, `close` before the last byte."""
@@ -71,6 +86,7 @@ class Visit:
         "_permit",
         "_row",
         "_started",
+        "_status",
         "endpoint",
         "entry",
         "key",
@@ -84,13 +100,14 @@ class Visit:
         self._permit: Permit | None = None
         self._open = False
         self._error_code: str | None = None
+        self._status = 200
         self._row: dict[str, int | float | str | None] = {}
         self.entry: Entry | None = None
         self.route: Route = "local"
 
-    def admin(self) -> bool:
-        """May this visitor change what is served? None: there are no keys to tell."""
-        return self.key is not None and "admin" in self.key.roles
+    def sees(self, name: str) -> bool:
+        """May this visitor know of a specialist? Who administers sees all."""
+        return self.key is None or "admin" in self.key.roles or self.key.may(name)
 
     def ask(self, entry: Entry) -> None:
         """Raises: RequestError 403 for a specialist, or a role, that is not the key's; 429 over its limits."""
@@ -126,13 +143,17 @@ class Visit:
         }
 
     def failed(self, error: JanginError) -> None:
-        self.route, self._error_code = "failed", error.code
+        self.route, self._error_code, self._status = "failed", error.code, error_status(error)
 
-    async def close(self, status: int) -> None:
-        """Settles with the key and commits the row. A second call does nothing. Raises: StorageError."""
+    async def close(self, status: int | None = None) -> None:
+        """Settles with the key and commits the row. A second call does nothing. Raises: StorageError.
+
+        status: of HTTP; None: that of what failed.
+        """
         if not self._open:
             return
         self._open = False
+        status = self._status if status is None else status
         row = self._row
         cost = float(row.get("cost_usd") or 0.0)
         try:

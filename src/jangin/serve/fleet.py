@@ -171,7 +171,7 @@ class Fleet:
             probabilities=b"".join(part.probabilities for part in found),
             given=b"".join(part.given for part in found),
             confidence=b"".join(part.confidence for part in found),
-            text_s=0.0,
+            text_s=sum(part.text_s for part in found) / len(found),
         )
 
     def _admit(self, engine: EngineClient, texts: int, chars: int) -> None:

@@ -14,9 +14,17 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from jangin.access.keys import Keys
+from jangin.audit.log import AuditLog
+from jangin.bases.machine import available_cores
 from jangin.errors import EngineError, InputError, JanginError
+from jangin.ledger.book import Ledger
+from jangin.ledger.store import Durability
+from jangin.meter import MEMORY_WATTS, WATTS_PER_THREAD, machine_price
+from jangin.serve.door import Door, Figures
+from jangin.state import AUDIT, KEYS, LEDGER
 
 SHUTDOWN_S = 10
 WITH_PARENT = "with-parent"
@@ -31,17 +39,53 @@ def serve(
     engine_timeout_s: float = 30.0,
     max_waiting: int = 4096,
     json_output: bool = False,
+    state: Path | str | None = None,
+    open_to_all: bool = True,
+    ledger: str | None = None,
+    durability: Durability = "process",
+    tls: tuple[Path, Path] | None = None,
 ) -> int:
     """Serves until SIGTERM or SIGINT; returns 0. Port 0 takes a free one; the address line on stdout says which.
 
-    Raises: InputError for an address that may not or cannot be used; BundleError, BaseModelError from loading.
+    Args:
+        state: the folder of keys, ledger and audit log; None: none of them, for a server that only its starter knows.
+        open_to_all: answer without keys, on this machine only. ledger: instead of the one in `state`.
+        tls: files of a certificate chain and its private key, PEM.
+    Raises: InputError for an address that may not or cannot be used; BundleError, BaseModelError from loading;
+        StorageError for a ledger or an audit log that cannot be written.
     """
-    _check_host(host, behind_proxy)
-    with _bind(host, port) as listener:
-        main = _serve(listener, folders, behind_proxy, engine_timeout_s, max_waiting, json_output)
+    state = None if state is None else Path(state)
+    found = None if open_to_all or state is None else Keys(state / KEYS)
+    _check_host(host, behind_proxy, tls is not None, found)
+    made = None
+    if found is not None and not len(found):
+        made = found.add("first", roles=("ask", "admin"))[1]
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(_bind(host, port))
+        book = audit = None
+        if state is not None:
+            book = stack.enter_context(Ledger.open(ledger or state / LEDGER, durability))
+            audit = stack.enter_context(AuditLog.open(state / AUDIT))
+        door = Door(found, book, _figures(), audit)
+        options = _Options(behind_proxy, engine_timeout_s, max_waiting, json_output, tls, made)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(main)
+            runner.run(_serve(listener, folders, door, options))
     return 0
+
+
+class _Options(NamedTuple):
+    behind_proxy: bool
+    engine_timeout_s: float
+    max_waiting: int
+    json_output: bool
+    tls: tuple[Path, Path] | None
+    made: str | None  # the first key, made now
+
+
+def _figures() -> Figures:
+    price = machine_price()
+    watts = WATTS_PER_THREAD * available_cores() + MEMORY_WATTS
+    return Figures((price.value or 0.0) / 3600, watts, "modelled: 4 W a core and 10 W for memory while an engine works")
 
 
 def _loop_factory() -> Any:
@@ -60,15 +104,26 @@ def _http() -> Any:
     return CorkedHttp
 
 
-def _check_host(host: str, behind_proxy: bool) -> None:
+def _check_host(host: str, behind_proxy: bool, tls: bool, keys: Keys | None) -> None:
     try:
         local = host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         local = False
-    if not local and not behind_proxy:
+    if local and not behind_proxy:
+        return
+    if keys is None:
         raise InputError(
-            f"--host {host}: this server has no keys yet, so it listens on this machine only",
-            "put a proxy that checks keys in front of it and say --behind-proxy, or leave --host out",
+            f"--host {host}: without keys this server listens on this machine only",
+            "leave --open out and make a key: jangin keys add NAME",
+        )
+    if not len(keys):
+        raise InputError(
+            f"{keys.path}: no keys yet, and this server would be reached from elsewhere", "jangin keys add NAME"
+        )
+    if not tls and not behind_proxy:
+        raise InputError(
+            f"--host {host}: keys would travel in the clear",
+            "give --tls-cert and --tls-key, or say --behind-proxy when a proxy in front of it speaks TLS",
         )
 
 
@@ -91,19 +146,18 @@ def _bind(host: str, port: int) -> socket.socket:
 async def _serve(
     listener: socket.socket,
     folders: Sequence[Path],
-    behind_proxy: bool,
-    engine_timeout_s: float,
-    max_waiting: int,
-    json_output: bool,
+    door: Door,
+    options: _Options,
 ) -> None:
     import uvicorn
 
     from jangin.serve.app import create
     from jangin.serve.fleet import Fleet
 
-    fleet = Fleet(engine_timeout_s, max_waiting)
+    fleet = Fleet(options.engine_timeout_s, options.max_waiting)
+    certificate, key = options.tls or (None, None)
     config = uvicorn.Config(
-        create(fleet, behind_proxy),
+        create(fleet, options.behind_proxy, door),
         log_level="warning",
         access_log=False,
         http=_http(),
@@ -113,12 +167,17 @@ async def _serve(
         server_header=False,
         backlog=2048,
         timeout_graceful_shutdown=SHUTDOWN_S,
+        ssl_certfile=certificate,
+        ssl_keyfile=key,
     )
     server = _server_class()(config)
     with _signals(server):
         try:
             await fleet.load_all([Path(folder) for folder in folders])
-            server.on_ready = lambda: _announce(listener, [e.info for e in fleet.entries.values()], json_output)
+            await door.record(
+                "server.started", {"specialists": {e.info.name: e.info.sha256 for e in fleet.entries.values()}}
+            )
+            server.on_ready = lambda: _announce(listener, [e.info for e in fleet.entries.values()], options)
             if not server.should_exit:
                 await server.serve(sockets=[listener])
         finally:
@@ -160,14 +219,17 @@ def _signals(server: Any) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _announce(listener: socket.socket, infos: list[Any], json_output: bool) -> None:
+def _announce(listener: socket.socket, infos: list[Any], options: _Options) -> None:
     host, port = listener.getsockname()[:2]
-    address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-    if json_output:
+    scheme = "https" if options.tls else "http"
+    address = f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+    if options.json_output:
         about = [{"name": i.name, "kind": i.kind, "sha256": i.sha256, "rung": i.rung} for i in infos]
-        line = json.dumps({"address": address, "specialists": about})
+        line = json.dumps({"address": address, "specialists": about} | ({"key": options.made} if options.made else {}))
     else:
         line = f"jangin serving {len(infos)} specialist{'s' if len(infos) != 1 else ''} on {address}"
+        if options.made:
+            line += f"\nthe first key, shown this once: {options.made}"
     print(line, flush=True)
 
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
-from jangin.errors import EngineError, JanginError, RequestError
+from jangin.errors import EngineError, JanginError, RequestError, StorageError
 from jangin.prompt import render
 from jangin.types import Message
 
@@ -231,13 +231,15 @@ def _bounded(text: str, where: str) -> str:
 def error_status(error: JanginError) -> int:
     if isinstance(error, RequestError):
         return error.status
-    return 503 if isinstance(error, EngineError) else 400
+    return 503 if isinstance(error, EngineError | StorageError) else 400
 
 
 def error_body(error: JanginError) -> bytes:
     """OpenAI's error shape; the hint, where there is one, ends the message."""
     status = error_status(error)
-    kind = {429: "rate_limit_error", 403: "permission_error"}.get(status, "invalid_request_error")
+    kind = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}.get(
+        status, "invalid_request_error"
+    )
     about = {
         "message": f"{error.message} (try: {error.hint})" if error.hint else error.message,
         "type": "server_error" if status >= 500 else kind,
