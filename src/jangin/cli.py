@@ -155,6 +155,12 @@ def build_parser() -> argparse.ArgumentParser:
     serve.add_argument("--behind-proxy", action="store_true", help="listen beyond this machine; the proxy checks keys")
     serve.add_argument("--engine-timeout", type=duration, default="30s", help="restart an engine that hangs this long")
     serve.add_argument("--max-waiting", metavar="N", type=int, default=4096, help="texts that may wait (default: 4096)")
+    serve.add_argument(
+        "--prefix-cache",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="decoders do not read again what a prompt shares with an earlier one (default: on)",
+    )
 
     report = verb("report", "one page of everything tried and proven")
     report.add_argument("folder", metavar="DIR", type=Path, nargs="?", default=Path())

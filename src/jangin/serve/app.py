@@ -130,7 +130,7 @@ async def chat(server: Server, body: bytes, request_id: str) -> Reply | Delivery
     entry = server.fleet.get(request.model)
     if entry.info.writing:
         order = asked.of_chat(request, entry.info, entry.handle)
-        return Delivery(server.fleet, entry, order, Shape(entry, request_id, True, wire.with_usage(request)))
+        return Delivery(server.fleet, entry, order, Shape(entry, request_id, order, True, wire.with_usage(request)))
     wire.for_labels(request)
     text = wire.chat_text(request.messages, "messages")
     answers = await server.fleet.answer(entry, [text])
@@ -149,7 +149,7 @@ async def completions(server: Server, body: bytes, request_id: str) -> Reply | D
     if entry.info.kind != "generate":
         raise _wrong_kind(entry, "/v1/completions needs a 'generate' specialist")
     order = asked.of_completion(request, entry.info, entry.handle)
-    return Delivery(server.fleet, entry, order, Shape(entry, request_id, False, wire.with_usage(request)))
+    return Delivery(server.fleet, entry, order, Shape(entry, request_id, order, False, wire.with_usage(request)))
 
 
 def _wrong_kind(entry: Entry, why: str) -> RequestError:

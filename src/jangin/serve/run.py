@@ -14,9 +14,12 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jangin.errors import EngineError, InputError, JanginError
+
+if TYPE_CHECKING:
+    from jangin.serve.fleet import Fleet
 
 SHUTDOWN_S = 10
 WITH_PARENT = "with-parent"
@@ -30,15 +33,20 @@ def serve(
     behind_proxy: bool = False,
     engine_timeout_s: float = 30.0,
     max_waiting: int = 4096,
+    prefix_cache: bool = True,
     json_output: bool = False,
 ) -> int:
     """Serves until SIGTERM or SIGINT; returns 0. Port 0 takes a free one; the address line on stdout says which.
+    `prefix_cache`: as `Decoder` says, of specialists that write.
 
     Raises: InputError for an address that may not or cannot be used; BundleError, BaseModelError from loading.
     """
+    from jangin.serve.fleet import Fleet
+
     _check_host(host, behind_proxy)
     with _bind(host, port) as listener:
-        main = _serve(listener, folders, behind_proxy, engine_timeout_s, max_waiting, json_output)
+        fleet = Fleet(engine_timeout_s, max_waiting, prefix_cache)
+        main = _serve(listener, folders, fleet, behind_proxy, json_output)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(main)
     return 0
@@ -91,17 +99,14 @@ def _bind(host: str, port: int) -> socket.socket:
 async def _serve(
     listener: socket.socket,
     folders: Sequence[Path],
+    fleet: Fleet,
     behind_proxy: bool,
-    engine_timeout_s: float,
-    max_waiting: int,
     json_output: bool,
 ) -> None:
     import uvicorn
 
     from jangin.serve.app import create
-    from jangin.serve.fleet import Fleet
 
-    fleet = Fleet(engine_timeout_s, max_waiting)
     config = uvicorn.Config(
         create(fleet, behind_proxy),
         log_level="warning",
