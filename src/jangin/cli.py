@@ -164,6 +164,12 @@ def build_parser() -> argparse.ArgumentParser:
     serve.add_argument("--behind-proxy", action="store_true", help="a proxy in front of it speaks TLS")
     serve.add_argument("--engine-timeout", type=duration, default="30s", help="restart an engine that hangs this long")
     serve.add_argument("--max-waiting", metavar="N", type=int, default=4096, help="texts that may wait (default: 4096)")
+    serve.add_argument(
+        "--prefix-cache",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="decoders do not read again what a prompt shares with an earlier one (default: on)",
+    )
 
     keys = verb("keys", "add, list, rotate and revoke a server's API keys, also while it runs")
     keys.add_argument("act", choices=("add", "list", "rotate", "revoke"))

@@ -9,6 +9,7 @@ import msgspec
 
 from jangin.data.text import normalise_text
 from jangin.errors import InputError
+from jangin.tools import Convention, Talk, spoken, system_text
 from jangin.types import Input
 
 
@@ -40,7 +41,7 @@ class PromptTemplate(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Examples stand between, each as (before input after answer end). The template's own parts may hold the base's
     control tokens; an input or an answer never does: there they are plain text. stop: strings that end an answer,
-    beside the base's own end.
+    beside the base's own end. tools: how the base calls functions, of a ChatML template; None: it was not taught to.
     """
 
     start: str = ""
@@ -48,6 +49,7 @@ class PromptTemplate(msgspec.Struct, frozen=True, omit_defaults=True):
     after: str = "\n\n"
     end: str = "\n\n"
     stop: list[str] = []
+    tools: Convention | None = None
 
     def tokens(
         self, text: str, tokenize: Tokenize, shots: Sequence[tuple[str, str]] = (), room: int | None = None
@@ -72,15 +74,41 @@ class PromptTemplate(msgspec.Struct, frozen=True, omit_defaults=True):
             body = body[:left]
         return [*ids, *body, *tail]
 
+    def talk_tokens(self, talk: Talk, tokenize: Tokenize, shots: Sequence[tuple[str, str]] = ()) -> list[int]:
+        """The prompt of a conversation with functions, as the base's token numbers."""
+        parts = self.talk_parts(talk, shots)
+        return [
+            token
+            for at, (text, control) in enumerate(parts)
+            for token in tokenize(text, control=control, start=at == 0)
+        ]
+
+    def talk_parts(self, talk: Talk, shots: Sequence[tuple[str, str]] = ()) -> list[tuple[str, bool]]:
+        """(text, whether control tokens in it are read as such): turns in ChatML, after the template's instructions
+        those of the conversation's system turns, examples before the conversation."""
+        own = self.start.removeprefix(_role("system") + "\n").removesuffix(self.end)
+        given = [turn.content for turn in talk.turns if turn.role == "system"]
+        system = system_text("\n\n".join(filter(None, [own, *given])), talk.tools).lstrip()
+        examples = [turn for asked, answer in shots for turn in (("user", f"\n{asked}"), ("assistant", f"\n{answer}"))]
+        turns = [("system", f"\n{system}")] if system else []
+        parts: list[tuple[str, bool]] = []
+        for role, text in [*turns, *examples, *spoken(talk.turns)]:
+            parts += [(_role(role), True), (text, False), (self.end, True)]
+        return [*parts, (_role("assistant") + "\n", True)]
+
+
+def _role(name: str) -> str:
+    return f"<|im_start|>{name}"
+
 
 CHATML = PromptTemplate(
-    before="<|im_start|>user\n",
-    after="<|im_end|>\n<|im_start|>assistant\n",
+    before=_role("user") + "\n",
+    after="<|im_end|>\n" + _role("assistant") + "\n",
     end="<|im_end|>\n",
 )
 
 
-def chatml(instructions: str) -> PromptTemplate:
+def chatml(instructions: str, tools: Convention | None = None) -> PromptTemplate:
     """ChatML (SmolLM2, Qwen) with a system turn; its own control tokens in `instructions` would be read as such."""
-    start = f"<|im_start|>system\n{instructions}<|im_end|>\n" if instructions else ""
-    return msgspec.structs.replace(CHATML, start=start)
+    start = f"{_role('system')}\n{instructions}{CHATML.end}" if instructions else ""
+    return msgspec.structs.replace(CHATML, start=start, tools=tools)

@@ -23,12 +23,13 @@ from jangin.models import linear
 from jangin.models.base import Floats, softmax
 from jangin.models.chain import Span, allowed, spans
 from jangin.models.cues import Known, cues
+from jangin.models.decoder import OnText, OnToken
 from jangin.models.encoder import prefix_of
 from jangin.models.form import Leaf, assemble, leaves, value_of, why_no_form
 from jangin.models.pieces import Piece, pieces
 from jangin.models.specialist import Readers
 from jangin.models.token_scores import TokenFiles, TokenScores
-from jangin.models.writer import OnText, Writer, Written
+from jangin.models.writer import Writer, Written
 from jangin.prompt import render
 from jangin.types import Input, Kind
 
@@ -123,11 +124,13 @@ class Copier(Writer):
         top_p: float = 1.0,
         seed: int = 0,
         confidence: bool = False,
+        top: int = 0,
         on_text: OnText | None = None,
+        on_token: OnToken | None = None,
     ) -> list[Written]:
         """One answer per input, in order. A token is a piece of the text (`pieces`), in usage and in `max_tokens`.
 
-        Nothing is drawn: temperature, top_p and seed change nothing, the likeliest answer is given.
+        Nothing is drawn: temperature, top_p and seed change nothing, the likeliest answer is given. No token is told.
         Raises: RequestError for an input of more than LONGEST_INPUT pieces.
         """
         texts = [render(value) for value in inputs]

@@ -15,7 +15,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -32,12 +32,15 @@ from jangin.errors import (
     JanginError,
     MissingExtraError,
     RequestError,
+    ShapeError,
 )
 from jangin.models import host
 from jangin.models.base import Floats
+from jangin.models.places import Places
 
 Prompt = str | list[int]
 OnText = Callable[[int, str], bool | None]
+OnToken = Callable[[int, "Token"], None]
 CONTEXT = 2048  # tokens of one request, prompt and answer together
 UNIT = 256  # the engine sets its memory aside in pieces of so many tokens
 PARALLEL = 8  # requests that share a forward pass; more gain little (decision 0007)
@@ -47,19 +50,25 @@ _TOKENIZE_S = 60
 
 
 class Token(msgspec.Struct, frozen=True):
-    """One generated token: its bytes (half a character, at times) and ln of its probability at temperature 1."""
+    """One generated token: its bytes (half a character, at times) and ln of its probability at temperature 1.
+
+    top: the likeliest tokens in its place, the likeliest first; it need not be among them where a grammar bound it.
+    """
 
     piece: bytes
     logprob: float
+    top: tuple[tuple[bytes, float], ...] = ()
 
 
 class Generation(msgspec.Struct, frozen=True):
     """One answer.
 
     finish: "stop" (the model ended, or a stop string came; it is not part of the text), "length", or "cancelled".
-    prompt_tokens is None when the request was cancelled. ttft_s: from the call to the first text, its wait for a free
+    prompt_tokens is None when the request was cancelled; cached_tokens of them were not read again, since an earlier
+    request's prompt or answer began with them. ttft_s: from the call to the first text, its wait for a free
     place included; None when no text came. logprob: sum over `tokens`; both None unless asked for;
-    the end that a schema or a grammar forces is none of them.
+    the end that a schema or a grammar forces is none of them. The engine tells no probability of a token that ends
+    inside a character: `tokens` lacks it, `completion_tokens` counts it.
     """
 
     text: str
@@ -70,6 +79,7 @@ class Generation(msgspec.Struct, frozen=True):
     seconds: float
     logprob: float | None = None
     tokens: list[Token] | None = None
+    cached_tokens: int = 0
 
     def mean_probability(self) -> float | None:
         """Geometric mean of its tokens' probabilities; None when they were not asked for, or there is none."""
@@ -96,13 +106,13 @@ class Decoder:
         Args:
             adapters: GGUF LoRA files by the name that a request chooses them with.
             context: tokens of one request, rounded up to the engine's unit; `parallel` times that many are set aside.
-            prefix_cache: keep the last prompt of each place and skip what a new one shares with it. Off, since the
-                last bits of an answer then depend on what was asked before.
+            prefix_cache: keep what each place read last, and skip what a new prompt shares with it; an answer stays
+                the same (see places.py). Requests that name another adapter never share.
         Raises: MissingExtraError; BaseModelError for weights or an adapter that llama.cpp refuses.
         """
         self.adapters = tuple(adapters or {})
         self.context = context = math.ceil(context / UNIT) * UNIT
-        self._cache = prefix_cache
+        self._places = Places(parallel) if prefix_cache else None
         self._key = secrets.token_urlsafe(32)
         self._checked: set[bytes] = set()
         self._lock = threading.Lock()
@@ -139,7 +149,10 @@ class Decoder:
         seed: int = 0,
         adapter: str | None = None,
         logprobs: bool = False,
+        top: int = 0,
+        loose: bool = False,
         on_text: OnText | None = None,
+        on_token: OnToken | None = None,
     ) -> list[Generation]:
         """One answer per prompt, in order; `parallel` of them at a time.
 
@@ -147,10 +160,13 @@ class Decoder:
             prompts: text, in which the model's control tokens are read as such, or token numbers (see `tokenize`).
             max_tokens: of each answer; one number for all, or one a prompt.
             schema: the text is a JSON value of this JSON Schema, unless `max_tokens` cut it ("length").
-            grammar: GBNF instead of a schema.
+            grammar: GBNF or llguidance's syntax instead of a schema; see `check_schema` for the schemas in it.
             temperature: 0 takes the likeliest token each time; above it, one `seed` gives one answer.
             logprobs: also what the model thought of each token; costs a sort of the vocabulary a token.
+            top: with `logprobs`, how many of the likeliest tokens are told beside each.
+            loose: with `prefix_cache`, also read on from answers, so that what was asked before shows in the last bits.
             on_text: called with (prompt's position, new text) as it comes, from other threads; True cancels that one.
+            on_token: with `logprobs`, called with each token, before the text that it completes.
         Raises: RequestError (prompt longer than the context, schema or grammar that cannot be met), EngineError, and
             whatever `on_text` raises.
         """
@@ -162,20 +178,25 @@ class Decoder:
             "top_p": top_p,
             "samplers": ["top_p", "temperature"],
             "seed": seed,
-            "n_probs": int(logprobs),
+            "n_probs": max(1, top) if logprobs else 0,
             "lora": self._lora(adapter),
         }
         if schema is not None:
-            self._check_schema(schema, asked["lora"])
+            self.check_schema(schema, adapter)
             asked["json_schema"] = dict(schema)
         if grammar is not None:
             asked["grammar"] = grammar
         most = [max_tokens] * len(prompts) if isinstance(max_tokens, int) else max_tokens
-        calls = [
-            (at, {**asked, "prompt": prompt, "max_tokens": limit}, on_text, time.perf_counter())
-            for at, (prompt, limit) in enumerate(zip(prompts, most, strict=True))
-        ]
-        return list(self._pool.map(lambda call: self._stream(*call), calls))
+        if len(most) != len(prompts):
+            raise ShapeError(f"{len(most)} limits for {len(prompts)} prompts", "give one number, or one a prompt")
+        asked_s = time.perf_counter()
+
+        def answer(at: int) -> Generation:
+            request = {**asked, "prompt": prompts[at], "max_tokens": most[at]}
+            with self._place(prompts[at], adapter, loose) as place:
+                return self._stream(at, request | place, top, on_text, on_token, asked_s)
+
+        return list(self._pool.map(answer, range(len(prompts))))
 
     def score_labels(self, prompts: Sequence[Prompt], labels: Sequence[int], *, adapter: str | None = None) -> Floats:
         """ln of each label's probability as the next token, shape (len(prompts), len(labels)).
@@ -204,7 +225,7 @@ class Decoder:
 
         def score(prompt: Prompt) -> Floats:
             row = np.full(len(labels), FLOOR, np.float32)
-            answer = self._ask({**asked, "prompt": prompt})
+            answer = self._ask({**asked, "prompt": prompt}, adapter)
             for found in answer["choices"][0]["logprobs"]["content"][0]["top_probs"]:
                 if found["id"] in place and found["prob"] > 0:
                     row[place[found["id"]]] = max(FLOOR, math.log(found["prob"]))
@@ -251,19 +272,21 @@ class Decoder:
             raise BundleError(f"adapter '{adapter}' is not loaded; this decoder holds: {held}", "load it first")
         return [{"id": at, "scale": float(name == adapter)} for at, name in enumerate(self.adapters)]
 
-    def _check_schema(self, schema: Mapping[str, Any], lora: list[dict[str, float]]) -> None:
+    def check_schema(self, schema: Mapping[str, Any], adapter: str | None = None) -> None:
         """The engine writes freely when it cannot compile a schema, so a token that begins no JSON is pushed at it.
 
-        lora: of the request; with another one it would wait until the answers in work are written.
+        adapter: of the request; with another one it would wait until the answers in work are written.
+        Raises: RequestError for a schema that no JSON value meets.
         """
         key = msgspec.json.encode(schema)
         with self._lock:
             if key in self._checked:
                 return
         wrong = self.token("~")
-        asked = {"prompt": [wrong], "max_tokens": 1, "temperature": 0, "logit_bias": [[wrong, 1000.0]], "lora": lora}
+        asked: dict[str, Any] = {"prompt": [wrong], "max_tokens": 1, "temperature": 0, "logit_bias": [[wrong, 1000.0]]}
+        asked["lora"] = self._lora(adapter)
         try:
-            free = self._ask({**asked, "json_schema": dict(schema)})["choices"][0]["text"].startswith("~")
+            free = self._ask({**asked, "json_schema": dict(schema)}, adapter)["choices"][0]["text"].startswith("~")
         except RequestError:
             free = True
         if free:
@@ -276,13 +299,31 @@ class Decoder:
         with self._lock:
             self._checked.add(key)
 
-    def _ask(self, asked: dict[str, Any]) -> dict[str, Any]:
-        answer: dict[str, Any] = self._server.handle_completions({**asked, "cache_prompt": self._cache})
+    @contextlib.contextmanager
+    def _place(self, prompt: Prompt, adapter: str | None, loose: bool = False) -> Iterator[dict[str, Any]]:
+        """What a request says of the cache. One whose tokens are not known here uses nothing, and leaves nothing."""
+        if self._places is None:
+            yield {"cache_prompt": False}
+            return
+        with self._places.take(prompt if isinstance(prompt, list) else [], adapter, loose) as (place, reuse):
+            yield {"id_slot": place, "cache_prompt": reuse}
+
+    def _ask(self, asked: dict[str, Any], adapter: str | None = None) -> dict[str, Any]:
+        with self._place(asked["prompt"], adapter) as place:
+            answer: dict[str, Any] = self._server.handle_completions(asked | place)
         self._answered = True
         _raise(answer)
         return answer
 
-    def _stream(self, at: int, asked: dict[str, Any], on_text: OnText | None, asked_s: float) -> Generation:
+    def _stream(
+        self,
+        at: int,
+        asked: dict[str, Any],
+        top: int,
+        on_text: OnText | None,
+        on_token: OnToken | None,
+        asked_s: float,
+    ) -> Generation:
         texts: list[str] = []
         tokens: list[Token] = []
         seen: dict[str, Any] = {"finish": "cancelled"}
@@ -300,22 +341,22 @@ class Decoder:
             seen["finish"] = choice["finish_reason"] or "cancelled"
             seen["usage"] = part.get("usage")
             for found in (choice["logprobs"] or {}).get("content", []):
-                tokens.append(Token(bytes(found["bytes"]), found["logprob"]))
+                tokens.append(_token(found, top))
+                if on_token:
+                    on_token(at, tokens[-1])
             if not choice["text"]:
                 return False
             seen.setdefault("first_s", time.perf_counter())
             texts.append(choice["text"])
             return bool(on_text and on_text(at, choice["text"]))
 
-        self._server.handle_completions({**asked, "cache_prompt": self._cache, "stream": True}, take)
+        self._server.handle_completions({**asked, "stream": True}, take)
         self._answered = True
         if "failed" in seen:
             raise seen["failed"]
         usage = seen.get("usage") or {"prompt_tokens": None, "completion_tokens": len(texts)}
         bound = "json_schema" in asked or "grammar" in asked
-        if (
-            bound and tokens and not tokens[-1].piece
-        ):  # the grammar ended the answer, with an end that nobody would choose
+        if bound and tokens and not tokens[-1].piece:  # the grammar ended it, with an end that nobody would choose
             tokens.pop()
         return Generation(
             "".join(texts),
@@ -326,7 +367,13 @@ class Decoder:
             time.perf_counter() - asked_s,
             sum(token.logprob for token in tokens) if asked["n_probs"] else None,
             tokens if asked["n_probs"] else None,
+            (usage.get("prompt_tokens_details") or {}).get("cached_tokens", 0),
         )
+
+
+def _token(found: dict[str, Any], top: int) -> Token:
+    best = tuple((bytes(each["bytes"]), each["logprob"]) for each in found["top_logprobs"][:top])
+    return Token(bytes(found["bytes"]), found["logprob"], best)
 
 
 def too_long(tokens: int, context: int) -> RequestError:
@@ -360,6 +407,9 @@ def _open(weights: Path, adapters: Mapping[str, Path], context: int, parallel: i
     settings.n_ctx, settings.n_parallel = context * parallel, parallel
     settings.kv_unified = settings.fit_params = False  # each place has its own `context`, whatever the machine holds
     settings.cache_ram_mib = 0
+    # It sums a row in another order when more rows are read at once: a token would depend on how much of its prompt
+    # was in the cache, and more on what is read beside it (decision 0014).
+    settings.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
     settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = threads
     settings.warmup = settings.ui = False
     settings.verbosity = -1

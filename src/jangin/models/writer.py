@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from jangin import bundle
-from jangin.errors import BundleError
+from jangin.errors import BundleError, RequestError
 from jangin.models.confidence import field_confidence
-from jangin.models.decoder import Generation, too_long
+from jangin.models.decoder import Decoder, Generation, OnText, OnToken, too_long
 from jangin.models.specialist import Readers
 from jangin.prompt import render
+from jangin.tools import Talk, bound, grammar
 from jangin.types import Input, Kind
-
-OnText = Callable[[int, str], bool | None]
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -85,24 +84,24 @@ class Writer:
         top_p: float = 1.0,
         seed: int = 0,
         confidence: bool = False,
+        top: int = 0,
         on_text: OnText | None = None,
+        on_token: OnToken | None = None,
     ) -> list[Written]:
         """One answer per input, in order.
 
         Args:
             max_tokens: at most the bundle's own, which is the default. stop: more stop strings. schema: for `generate`.
-            temperature, top_p, seed, on_text: as `Decoder.generate` says.
+            temperature, top_p, seed, top, on_text, on_token: as `Decoder.generate` says.
             confidence: also what the model thought of each token.
         Raises: RequestError for a prompt longer than the context or a schema that cannot be met; EngineError.
         """
         texts = [render(value) for value in inputs]
-        most = self.writing.max_tokens
         with self._held.engine() as engine:
-            shots = [self._shots.nearest(text, self.writing.shots) if self._shots else [] for text in texts]
-            prompts = [self.template.tokens(text, engine.tokenize, near) for text, near in zip(texts, shots)]
+            prompts = [self.template.tokens(text, engine.tokenize, self._near(text)) for text in texts]
             found = engine.generate(
                 prompts,
-                [min(most if max_tokens is None else max_tokens, most, self._room(prompt)) for prompt in prompts],
+                [self._most(prompt, max_tokens) for prompt in prompts],
                 stop=[*self.template.stop, *stop],
                 schema=self.writing.schema if self.kind == "extract" else schema,
                 temperature=temperature,
@@ -110,16 +109,66 @@ class Writer:
                 seed=seed,
                 adapter=self._held.adapter,
                 logprobs=confidence,
+                top=top,
                 on_text=on_text,
+                on_token=on_token,
             )
         return [self._written(each) for each in found]
 
-    def _room(self, prompt: list[int]) -> int:
+    def reply(
+        self,
+        talk: Talk,
+        *,
+        max_tokens: int | None = None,
+        temperature: float = 0.0,
+        top_p: float = 1.0,
+        seed: int = 0,
+        confidence: bool = False,
+        on_text: OnText | None = None,
+    ) -> Written:
+        """The next turn of a conversation with functions: its text as the model writes it, calls in it included (see
+        `tools.Reading`). Examples are those nearest to the first thing that the user said.
+
+        Args: as `write`. Raises: RequestError as `write`, and for a function whose arguments nothing can meet.
+        """
+        asked = next((turn.content for turn in talk.turns if turn.role == "user"), "")
+        with self._held.engine() as engine:
+            self._check(engine, talk)
+            prompt = self.template.talk_tokens(talk, engine.tokenize, self._near(asked))
+            found = engine.generate(
+                [prompt],
+                self._most(prompt, max_tokens),
+                stop=self.template.stop,
+                grammar=grammar(talk) if talk.tools else None,
+                temperature=temperature,
+                top_p=top_p,
+                seed=seed,
+                adapter=self._held.adapter,
+                logprobs=confidence,
+                loose=True,
+                on_text=on_text,
+            )
+        return self._written(found[0])
+
+    def _check(self, engine: Decoder, talk: Talk) -> None:
+        for tool in talk.tools:
+            try:
+                engine.check_schema(bound(tool), self._held.adapter)
+            except RequestError as error:
+                if error.code != "invalid_schema":
+                    raise
+                message = f"function '{tool.name}': {error.message}"
+                raise RequestError(message, param="tools", code=error.code) from error
+
+    def _near(self, text: str) -> list[tuple[str, str]]:
+        return self._shots.nearest(text, self.writing.shots) if self._shots else []
+
+    def _most(self, prompt: list[int], wanted: int | None) -> int:
         """Tokens that an answer may have: the engine may hold more than this specialist was certified with."""
         room = self.writing.context - len(prompt)
         if room < 1:
             raise too_long(len(prompt), self.writing.context)
-        return room
+        return min(room, self.writing.max_tokens, wanted or self.writing.max_tokens)
 
     def _written(self, found: Generation) -> Written:
         output: Any = found.text.strip()

@@ -155,7 +155,7 @@ async def chat(server: Server, body: bytes, visit: Visit) -> Reply | Delivery:
     if entry.info.writing:
         order = asked.of_chat(request, entry.info, entry.handle)
         visit.ask(entry)
-        shape = Shape(entry, visit.request_id, True, wire.with_usage(request))
+        shape = Shape(entry, visit.request_id, order, True, wire.with_usage(request))
         return Delivery(server.fleet, entry, order, shape)
     wire.for_labels(request)
     text = wire.chat_text(request.messages, "messages")
@@ -178,7 +178,7 @@ async def completions(server: Server, body: bytes, visit: Visit) -> Reply | Deli
         raise _wrong_kind(entry, "/v1/completions needs a 'generate' specialist")
     order = asked.of_completion(request, entry.info, entry.handle)
     visit.ask(entry)
-    return Delivery(server.fleet, entry, order, Shape(entry, visit.request_id, False, wire.with_usage(request)))
+    return Delivery(server.fleet, entry, order, Shape(entry, visit.request_id, order, False, wire.with_usage(request)))
 
 
 def _report(

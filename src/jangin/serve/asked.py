@@ -8,11 +8,13 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from jangin.errors import RequestError
-from jangin.serve import wire
+from jangin.serve import talking, wire
 from jangin.serve.frames import Info, Write
+from jangin.tools import Talk
 
 MAX_SCHEMA_BYTES = 100_000  # compiling one occupies the engine
 MAX_STOPS = 4
+MAX_COMPLETION_LOGPROBS = 5
 MAX_STOP_CHARS = 200
 _SEEDS = (1 << 32) - 1  # llama.cpp reads the last number as "take any"
 _ONLY = {"n": 1, "best_of": 1, "presence_penalty": 0, "frequency_penalty": 0, "echo": False}
@@ -20,7 +22,7 @@ _ANY_OBJECT = {"type": "object"}
 
 
 class CompletionRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """The last block has one value that is implemented."""
+    """The last block has one value that is implemented. `logprobs`: how many of the likeliest tokens beside each."""
 
     model: str
     prompt: str
@@ -31,6 +33,7 @@ class CompletionRequest(msgspec.Struct, forbid_unknown_fields=True):
     seed: int | None = None
     max_tokens: wire.AtLeastOne | None = None
     stop: str | list[str] | None = None
+    logprobs: Annotated[int, msgspec.Meta(ge=0, le=MAX_COMPLETION_LOGPROBS)] | None = None
     user: str | None = None
 
     n: Any = None
@@ -58,26 +61,26 @@ def read_completion(body: bytes) -> CompletionRequest:
     wire.only(request, _ONLY)
     if request.stream_options is not None and not request.stream:
         raise RequestError("'stream_options' needs 'stream': true", param="stream_options")
+    wire.check_stream_options(request.stream_options)
     return request
 
 
 def of_chat(request: wire.ChatRequest, info: Info, handle: int) -> Write:
     """Raises: RequestError for what a specialist that writes cannot do."""
-    if request.top_logprobs:
-        raise wire.unsupported("top_logprobs", f"is implemented for 0 only with a specialist of kind {info.kind}")
-    if request.logprobs and request.stream:
-        raise wire.unsupported("logprobs", "is not implemented together with 'stream'")
-    text = wire.chat_text(request.messages, "messages")
     if request.logprobs and info.writing is not None and info.writing.copies:
         raise wire.unsupported("logprobs", "would be of tokens, and this specialist copies values: see 'jangin.fields'")
+    talk = talking.of(request, info)
+    text = wire.chat_text(request.messages, "messages") if talk is None else ""
     limits = [most for most in (request.max_tokens, request.max_completion_tokens) if most is not None]
     schema = _schema(request.response_format, info)
-    return _order(request, info, handle, text, min(limits, default=None), schema, bool(request.logprobs))
+    top = (request.top_logprobs or 0) if request.logprobs else None
+    return _order(request, info, handle, text, min(limits, default=None), schema, top, talk)
 
 
 def of_completion(request: CompletionRequest, info: Info, handle: int) -> Write:
     """Raises: RequestError for what a specialist that writes cannot do."""
-    return _order(request, info, handle, wire.checked(request.prompt, "prompt"), request.max_tokens, None, False)
+    text = wire.checked(request.prompt, "prompt")
+    return _order(request, info, handle, text, request.max_tokens, None, request.logprobs)
 
 
 def _order(
@@ -87,8 +90,10 @@ def _order(
     text: str,
     max_tokens: int | None,
     schema: dict[str, Any] | None,
-    logprobs: bool,
+    top: int | None,
+    talk: Talk | None = None,
 ) -> Write:
+    """`top`: None without logprobs."""
     temperature = request.temperature or 0.0
     seed = request.seed
     if seed is None:  # the same answer again only where nothing is drawn, or where it is asked for
@@ -103,8 +108,10 @@ def _order(
         1.0 if request.top_p is None else request.top_p,
         seed % _SEEDS,
         schema,
-        logprobs,
+        top is not None,
+        top or 0,
         bool(request.stream),
+        talk,
     )
 
 

@@ -64,9 +64,10 @@ class _Channel(asyncio.Protocol):
 class EngineClient:
     """One engine process and the specialists that it must hold, also after a restart."""
 
-    def __init__(self, key: str, timeout_s: float):
+    def __init__(self, key: str, timeout_s: float, prefix_cache: bool = False):
         self.key = key
         self.timeout_s = timeout_s
+        self.prefix_cache = prefix_cache
         self.up = False
         self.restarts = 0
         self.text_s = 0.0
@@ -154,7 +155,7 @@ class EngineClient:
     def _settle_writing(self, report: Report) -> None:
         writing, _ = self._writings[report.id]
         if isinstance(report, Piece):
-            writing.take(report.text)
+            writing.take(report.text, report.tokens)
             return
         del self._writings[report.id]
         if isinstance(report, Finished):
@@ -183,7 +184,7 @@ class EngineClient:
         """Starts the process and loads what it must hold; what can no longer be loaded is reported and left out."""
         ours, theirs = socket.socketpair()
         with theirs:
-            self.process = _start(theirs)
+            self.process = _start(theirs, self.prefix_cache)
         loop = asyncio.get_running_loop()
         connect = loop.create_connection if sys.platform == "win32" else loop.create_unix_connection
         transport, self._channel = await connect(lambda: _Channel(self), sock=ours)
@@ -253,8 +254,8 @@ class EngineClient:
         await asyncio.to_thread(process.wait)
 
 
-def _start(theirs: socket.socket) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "jangin.serve.engine"]
+def _start(theirs: socket.socket, prefix_cache: bool) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "jangin.serve.engine", *(["--prefix-cache"] if prefix_cache else [])]
     if sys.platform == "win32":
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
         assert process.stdin is not None

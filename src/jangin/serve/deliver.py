@@ -66,16 +66,19 @@ class Delivery:
         text = "".join([part async for part in writing])
         assert writing.finished is not None
         _report(visit, writing.finished)
-        headers = replies.headers(self._entry, writing.finished.confidence)
-        return Reply(self._shape.whole(text, writing.finished), [JSON, *headers])
+        headers = replies.headers(self._entry, writing.finished.confidence, self._shape.certified)
+        return Reply(self._shape.whole(text, writing.told(), writing.finished), [JSON, *headers])
 
     async def _stream(self, writing: Writing, send: Send, visit: Visit) -> None:
         """The head goes out with the first text, so that what fails before it still has a status of its own."""
-        headers = [EVENTS, UNCACHED, *replies.headers(self._entry), (b"x-request-id", visit.request_id.encode())]
+        about = replies.headers(self._entry, None, self._shape.certified)
+        headers = [EVENTS, UNCACHED, *about, (b"x-request-id", visit.request_id.encode())]
         events = _Events(send, headers)
         try:
             async for part in writing:
-                await events.send((b"" if events.begun else self._shape.first()) + self._shape.piece(part))
+                await events.send(
+                    (b"" if events.begun else self._shape.first()) + self._shape.piece(part, writing.told())
+                )
             assert writing.finished is not None
             _report(visit, writing.finished)
             await visit.close(200)

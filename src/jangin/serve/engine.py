@@ -56,6 +56,7 @@ from jangin.serve.turns import Turns
 BATCH_TEXTS = 64  # n-grams: one call's fixed cost is that of ten texts
 ENCODED_TEXTS = 16  # larger batches fall out of the processor's cache, and their first text waits for the last
 BATCH_CHARS = 200_000  # n-grams of long texts need memory in proportion
+PREFIX_CACHE = "--prefix-cache"
 _RECEIVE = 1 << 16  # hundreds of short questions
 T = TypeVar("T")
 
@@ -63,8 +64,8 @@ T = TypeVar("T")
 class Engine:
     """The specialists of one base, by handle, and the questions that wait. `send` is called from several threads."""
 
-    def __init__(self, send: Callable[[Report], None]):
-        self.readers = Readers()
+    def __init__(self, send: Callable[[Report], None], prefix_cache: bool = False):
+        self.readers = Readers(prefix_cache=prefix_cache)
         self.specialists: dict[int, Specialist] = {}
         self.writers: dict[int, Writer] = {}
         self.waiting: deque[Ask] = deque()
@@ -240,8 +241,9 @@ def _info(found: Specialist | Writer) -> Info:
     manifest = found.manifest
     writing = None
     if isinstance(found, Writer):
-        limits = found.writing
-        writing = WritingInfo(limits.max_tokens, limits.context, limits.schema, manifest.spans is not None)
+        limits, copies = found.writing, manifest.spans is not None
+        tools = manifest.decoder.template.tools if manifest.decoder else None
+        writing = WritingInfo(limits.max_tokens, limits.context, limits.schema, copies, tools)
     return Info(
         found.name,
         found.kind,
@@ -255,11 +257,11 @@ def _info(found: Specialist | Writer) -> Info:
     )
 
 
-def run(channel: socket.socket) -> None:
+def run(channel: socket.socket, prefix_cache: bool = False) -> None:
     """Serves the socket until its other end closes."""
     outgoing = Outgoing(channel)
     send = outgoing.send
-    engine = Engine(outgoing.send_soon)
+    engine = Engine(outgoing.send_soon, prefix_cache)
     unpacker = Unpacker(msgspec.msgpack.Decoder(Order))
     while True:
         data = _receive(channel, wait=not engine.waiting)
@@ -287,11 +289,11 @@ def _receive(channel: socket.socket, wait: bool) -> bytes | None:
 def _open() -> socket.socket:
     if sys.platform == "win32":
         return socket.fromshare(sys.stdin.buffer.read())
-    return socket.socket(fileno=int(sys.argv[1]))
+    return socket.socket(fileno=int(sys.argv[-1]))
 
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the HTTP process decides
     np.seterr(all="ignore")
-    run(_open())
+    run(_open(), PREFIX_CACHE in sys.argv)
     os._exit(0)  # a thread that still writes has nobody to write for: it is not waited for

@@ -46,8 +46,9 @@ class Entry:
 class Fleet:
     """The specialists of one server by name."""
 
-    def __init__(self, engine_timeout_s: float = 30.0, max_waiting: int = 4096):
+    def __init__(self, engine_timeout_s: float = 30.0, max_waiting: int = 4096, prefix_cache: bool = True):
         self.engine_timeout_s = engine_timeout_s
+        self.prefix_cache = prefix_cache
         self.max_waiting = max_waiting
         self.entries: dict[str, Entry] = {}
         self.engines: dict[str, EngineClient] = {}
@@ -194,7 +195,7 @@ class Fleet:
 
     def _engine(self, key: str) -> EngineClient:
         if key not in self.engines:
-            self.engines[key] = EngineClient(key, self.engine_timeout_s)
+            self.engines[key] = EngineClient(key, self.engine_timeout_s, self.prefix_cache)
         return self.engines[key]
 
     async def _open_alone(self, folder: Path, key: str) -> Entry:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 
 from jangin.errors import JanginError
-from jangin.serve.frames import Finished
+from jangin.serve.frames import Finished, Told
 
 
 class Gone(Exception):
@@ -20,6 +20,7 @@ class Writing:
         self.finished: Finished | None = None
         self._cancel = cancel
         self._texts: list[str] = []
+        self._tokens: list[Told] = []
         self._failed: JanginError | None = None
         self._gone = False
         self._news = asyncio.Event()
@@ -35,13 +36,19 @@ class Writing:
             self._cancel()
             self._news.set()
 
-    def take(self, text: str) -> None:
+    def take(self, text: str, tokens: list[Told]) -> None:
+        self._tokens += tokens
         if text:
             self._texts.append(text)
             self._news.set()
 
+    def told(self) -> list[Told]:
+        """The tokens of the texts since the last call, when they were asked for."""
+        found, self._tokens = self._tokens, []
+        return found
+
     def finish(self, report: Finished) -> None:
-        self.take(report.rest)
+        self.take(report.rest, report.tokens)
         self.finished = report
         self._news.set()
 

@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from jangin.tools import Talk
 from jangin.types import Kind
 
 _LENGTH = 4
@@ -29,13 +30,15 @@ class Info(msgspec.Struct, frozen=True, array_like=True):
 class WritingInfo(msgspec.Struct, frozen=True, array_like=True):
     """What bounds the answers of `extract` and `generate`: tokens of one answer, tokens of prompt and answer.
 
-    copies: values are copied, no token is written, so that none has a probability.
+    copies: values are copied, no token is written, so that none has a probability. tools: the convention in which it
+    calls functions; None when it cannot.
     """
 
     max_tokens: int
     context: int
     schema: dict[str, Any] | None
     copies: bool = False
+    tools: str | None = None
 
 
 class Load(msgspec.Struct, frozen=True, array_like=True, tag=0):
@@ -61,10 +64,11 @@ class Ask(msgspec.Struct, frozen=True, array_like=True, tag=2):
 
 
 class Write(msgspec.Struct, frozen=True, array_like=True, tag=3):
-    """One rendered input for a specialist that writes. It is answered by one Finished or Failed, Pieces before it.
+    """One rendered input, or `talk`, for a specialist that writes. It is answered by one Finished or Failed, Pieces
+    before it.
 
-    max_tokens: None for the bundle's own. logprobs: also every token's. stream: the text is wanted as it comes. An
-    empty Piece says only that the engine is at work.
+    max_tokens: None for the bundle's own. logprobs: also every token's, and the `top` likeliest beside it. stream: the
+    text is wanted as it comes. An empty Piece says only that the engine is at work.
     """
 
     id: int
@@ -77,7 +81,9 @@ class Write(msgspec.Struct, frozen=True, array_like=True, tag=3):
     seed: int = 0
     schema: dict[str, Any] | None = None
     logprobs: bool = False
+    top: int = 0
     stream: bool = False
+    talk: Talk | None = None
 
 
 class Cancel(msgspec.Struct, frozen=True, array_like=True, tag=4):
@@ -119,17 +125,31 @@ class Failed(msgspec.Struct, frozen=True, array_like=True, tag=3):
     param: str | None = None
 
 
+class Told(msgspec.Struct, frozen=True, array_like=True):
+    """One token of an answer: its bytes, ln of its probability, the likeliest in its place, and how many characters of
+    the answer stand before it."""
+
+    piece: bytes
+    logprob: float
+    top: list[tuple[bytes, float]]
+    at: int
+
+
 class Piece(msgspec.Struct, frozen=True, array_like=True, tag=4):
+    """The next part of an answer, with the tokens that end in it when they were asked for."""
+
     id: int
     text: str
+    tokens: list[Told] = []
 
 
 class Finished(msgspec.Struct, frozen=True, array_like=True, tag=5):
     """The end of one answer. Pieces and `rest`, joined, are its text, without white space around it.
 
-    finish: "stop", "length" or "cancelled". confidence, fields: as `models.writer.Written` says. tokens: (bytes, ln of
-    its probability) of each, when asked for. ttft_s: from the order's arrival to the first text, waiting included.
-    work_s: from the beginning of work to its end. share_s: work_s over the answers that are written at once.
+    finish: "stop", "length" or "cancelled". cached_tokens: of the prompt, those that were not read again. confidence,
+    fields: as `models.writer.Written` says. tokens: those of `rest`. ttft_s: from the order's arrival to the first
+    text, waiting included. work_s: from the beginning of work to its end. share_s: work_s over the answers that are
+    written at once.
     """
 
     id: int
@@ -137,9 +157,10 @@ class Finished(msgspec.Struct, frozen=True, array_like=True, tag=5):
     finish: str
     prompt_tokens: int
     completion_tokens: int
+    cached_tokens: int
     confidence: float | None
     fields: dict[str, float] | None
-    tokens: list[tuple[bytes, float]] | None
+    tokens: list[Told]
     ttft_s: float | None
     waited_s: float
     work_s: float

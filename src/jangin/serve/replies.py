@@ -47,12 +47,12 @@ def ranked(entry: Entry, probabilities: list[float], top_k: int | None) -> dict[
     return {labels[j]: probabilities[j] for j in order[:top_k]}
 
 
-def evidence(entry: Entry, confidence: float | None = None) -> dict[str, Any]:
-    """The `jangin` object of an answer."""
+def evidence(entry: Entry, confidence: float | None = None, certified: bool = True) -> dict[str, Any]:
+    """The `jangin` object of an answer. `certified`: whether it is of the kind that the certificate speaks of."""
     about: dict[str, Any] = {
         "route": "local",
         "specialist": entry.info.sha256,
-        "certificate": entry.certificate.id if entry.certificate else None,
+        "certificate": entry.certificate.id if entry.certificate and certified else None,
         "egress_bytes": 0,
     }
     if confidence is not None:
@@ -60,8 +60,8 @@ def evidence(entry: Entry, confidence: float | None = None) -> dict[str, Any]:
     return about
 
 
-def headers(entry: Entry, confidence: float | None = None) -> list[tuple[bytes, bytes]]:
-    certificate = entry.certificate.id if entry.certificate else "none"
+def headers(entry: Entry, confidence: float | None = None, certified: bool = True) -> list[tuple[bytes, bytes]]:
+    certificate = entry.certificate.id if entry.certificate and certified else "none"
     found = [
         (b"x-jangin-route", b"local"),
         (b"x-jangin-specialist", entry.info.sha256[:12].encode()),
@@ -201,4 +201,5 @@ def model(entry: Entry, created: int) -> dict[str, Any]:
     }
     if (writing := info.writing) is not None:
         about |= {"schema": writing.schema, "max_tokens": writing.max_tokens, "context": writing.context}
+        about["tools"] = writing.tools is not None
     return {"id": info.name, "object": "model", "created": created, "owned_by": "jangin", "jangin": about}

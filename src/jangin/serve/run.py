@@ -14,7 +14,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jangin.access.keys import Keys
 from jangin.audit.log import AuditLog
@@ -25,6 +25,9 @@ from jangin.ledger.store import Durability
 from jangin.meter import MEMORY_WATTS, WATTS_PER_THREAD, machine_price
 from jangin.serve.door import Door, Figures
 from jangin.state import AUDIT, KEYS, LEDGER
+
+if TYPE_CHECKING:
+    from jangin.serve.fleet import Fleet
 
 SHUTDOWN_S = 10
 WITH_PARENT = "with-parent"
@@ -38,6 +41,7 @@ def serve(
     behind_proxy: bool = False,
     engine_timeout_s: float = 30.0,
     max_waiting: int = 4096,
+    prefix_cache: bool = True,
     json_output: bool = False,
     state: Path | str | None = None,
     open_to_all: bool = True,
@@ -46,6 +50,7 @@ def serve(
     tls: tuple[Path, Path] | None = None,
 ) -> int:
     """Serves until SIGTERM or SIGINT; returns 0. Port 0 takes a free one; the address line on stdout says which.
+    `prefix_cache`: as `Decoder` says, of specialists that write.
 
     Args:
         state: the folder of keys, ledger and audit log; None: none of them, for a server that only its starter knows.
@@ -54,6 +59,8 @@ def serve(
     Raises: InputError for an address that may not or cannot be used; BundleError, BaseModelError from loading;
         StorageError for a ledger or an audit log that cannot be written.
     """
+    from jangin.serve.fleet import Fleet
+
     state = None if state is None else Path(state)
     found = None if open_to_all or state is None else Keys(state / KEYS)
     _check_host(host, behind_proxy, tls is not None, found)
@@ -67,16 +74,15 @@ def serve(
             book = stack.enter_context(Ledger.open(ledger or state / LEDGER, durability))
             audit = stack.enter_context(AuditLog.open(state / AUDIT))
         door = Door(found, book, _figures(), audit)
-        options = _Options(behind_proxy, engine_timeout_s, max_waiting, json_output, tls, made)
+        fleet = Fleet(engine_timeout_s, max_waiting, prefix_cache)
+        options = _Options(behind_proxy, json_output, tls, made)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(_serve(listener, folders, door, options))
+            runner.run(_serve(listener, folders, fleet, door, options))
     return 0
 
 
 class _Options(NamedTuple):
     behind_proxy: bool
-    engine_timeout_s: float
-    max_waiting: int
     json_output: bool
     tls: tuple[Path, Path] | None
     made: str | None  # the first key, made now
@@ -146,15 +152,14 @@ def _bind(host: str, port: int) -> socket.socket:
 async def _serve(
     listener: socket.socket,
     folders: Sequence[Path],
+    fleet: Fleet,
     door: Door,
     options: _Options,
 ) -> None:
     import uvicorn
 
     from jangin.serve.app import create
-    from jangin.serve.fleet import Fleet
 
-    fleet = Fleet(options.engine_timeout_s, options.max_waiting)
     certificate, key = options.tls or (None, None)
     config = uvicorn.Config(
         create(fleet, options.behind_proxy, door),

@@ -6,11 +6,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 from jangin.errors import JanginError, RequestError
-from jangin.models.decoder import PARALLEL
+from jangin.models.decoder import PARALLEL, Token
 from jangin.models.writer import Writer, Written
-from jangin.serve.frames import Failed, Finished, Piece, Report, Write
+from jangin.serve.frames import Failed, Finished, Piece, Report, Told, Write
+from jangin.serve.telling import Telling
 from jangin.serve.turns import Job, Turns
 
 PIECE_S = 0.02  # text that comes faster than an eye can follow goes out together
@@ -60,18 +62,7 @@ class Scribes:
             return
         following = Following(order, job, self._send)
         try:
-            written = writer.write(
-                [order.text],
-                max_tokens=order.max_tokens,
-                stop=order.stop,
-                schema=order.schema,
-                temperature=order.temperature,
-                top_p=order.top_p,
-                seed=order.seed,
-                confidence=True,
-                on_text=following.take,
-            )[0]
-            report: Report = following.finished(written)
+            report: Report = following.finished(_written(order, writer, following))
         except Exception as error:  # noqa: BLE001 - whatever a request does to a library, the others go on
             report = failed(order.id, error)
         self._end(order.id, report)
@@ -82,6 +73,21 @@ class Scribes:
         self._send(report)
 
 
+def _written(order: Write, writer: Writer, following: Following) -> Written:
+    how: dict[str, Any] = {
+        "max_tokens": order.max_tokens,
+        "temperature": order.temperature,
+        "top_p": order.top_p,
+        "seed": order.seed,
+        "confidence": True,
+        "on_text": following.take,
+    }
+    if order.talk is not None:
+        return writer.reply(order.talk, **how)
+    more: dict[str, Any] = {"stop": order.stop, "schema": order.schema, "top": order.top, "on_token": following.token}
+    return writer.write([order.text], **how, **more)[0]
+
+
 class Following:
     """One answer while it is written: keeps white space back at both ends, and pieces for a moment."""
 
@@ -89,8 +95,13 @@ class Following:
         self._order, self._job, self._send = order, job, send
         self._kept = ""
         self._begun = False
+        self._telling = Telling() if order.logprobs else None
         self._sent_s = 0.0
         self._first_s: float | None = None
+
+    def token(self, at: int, token: Token) -> None:
+        if self._telling is not None:
+            self._telling.token(token)
 
     def take(self, at: int, text: str) -> bool:
         """True when nobody wants the rest."""
@@ -98,33 +109,42 @@ class Following:
         if self._first_s is None:
             self._first_s = now
         self._kept += text
+        if self._telling is not None:
+            self._telling.text(text)
         ready = self._ready() if self._order.stream and now - self._sent_s > PIECE_S else ""
         if ready or now - self._sent_s > ALIVE_S:
             self._sent_s = now
-            self._send(Piece(self._order.id, ready))
+            self._send(Piece(self._order.id, ready, self._told()))
         return self._job.cancelled.is_set()
 
     def _ready(self) -> str:
         """What can be sent: nothing before the first character that is no white space, nor what may be the last."""
         kept = self._kept if self._begun else self._kept.lstrip()
+        if self._telling is not None and not self._begun:
+            self._telling.skip(self._kept[: len(self._kept) - len(kept)])
         ready = kept.rstrip()
         self._begun = self._begun or bool(ready)
         self._kept = kept[len(ready) :]
         return ready
 
+    def _told(self) -> list[Told]:
+        """The tokens of what was made ready since the last time."""
+        return [] if self._telling is None else self._telling.told(self._kept)
+
     def finished(self, written: Written) -> Finished:
         job, now = self._job, time.perf_counter()
         work_s = now - job.begun
-        tokens = written.generation.tokens if self._order.logprobs and written.generation else None
+        rest = self._ready()
         return Finished(
             self._order.id,
-            self._ready(),
+            rest,
             written.finish,
             written.prompt_tokens,
             written.completion_tokens,
+            written.generation.cached_tokens if written.generation else 0,
             written.confidence,
             written.fields,
-            None if tokens is None else [(token.piece, token.logprob) for token in tokens],
+            self._told(),
             None if self._first_s is None else self._first_s - job.arrived,
             job.begun - job.arrived,
             work_s,
@@ -143,4 +163,4 @@ def failed(id: int, error: Exception) -> Failed:
 
 
 def _dropped(order: Write) -> Finished:
-    return Finished(order.id, "", "cancelled", 0, 0, None, None, None, None, 0.0, 0.0, 0.0)
+    return Finished(order.id, "", "cancelled", 0, 0, 0, None, None, [], None, 0.0, 0.0, 0.0)

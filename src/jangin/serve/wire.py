@@ -30,9 +30,42 @@ class Part(msgspec.Struct, forbid_unknown_fields=True):
     text: str
 
 
+class FunctionCall(msgspec.Struct, forbid_unknown_fields=True):
+    name: str
+    arguments: str
+
+
+class ToolCall(msgspec.Struct, forbid_unknown_fields=True):
+    id: str
+    function: FunctionCall
+    type: Literal["function"] = "function"
+
+
 class Turn(msgspec.Struct, forbid_unknown_fields=True):
+    """The last block is what answers bring back with `null` when a client sends them on."""
+
     role: Literal["system", "developer", "user", "assistant", "tool"]
-    content: str | list[Part]
+    content: str | list[Part] | None = None
+    tool_calls: list[ToolCall] | None = None
+    tool_call_id: str | None = None
+
+    refusal: None = None
+    audio: None = None
+    function_call: None = None
+
+
+class Function(msgspec.Struct, forbid_unknown_fields=True):
+    """`strict`: arguments meet the schema in either case."""
+
+    name: str
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+    strict: bool | None = None
+
+
+class ToolOffer(msgspec.Struct, forbid_unknown_fields=True):
+    type: Literal["function"]
+    function: Function
 
 
 class StreamOptions(msgspec.Struct, forbid_unknown_fields=True):
@@ -80,6 +113,9 @@ class ChatRequest(msgspec.Struct, forbid_unknown_fields=True):
     max_completion_tokens: AtLeastOne | None = None
     stop: str | list[str] | None = None
     response_format: Any = None
+    tools: list[ToolOffer] | None = None
+    tool_choice: Any = None
+    parallel_tool_calls: bool | None = None
 
     user: str | None = None
     safety_identifier: str | None = None
@@ -137,7 +173,13 @@ def read_chat(body: bytes) -> ChatRequest:
         raise RequestError("'top_logprobs' needs 'logprobs': true", param="top_logprobs")
     if request.stream_options is not None and not request.stream:
         raise RequestError("'stream_options' needs 'stream': true", param="stream_options")
+    check_stream_options(request.stream_options)
     return request
+
+
+def check_stream_options(given: StreamOptions | None) -> None:
+    if given is not None and given.include_obfuscation:
+        raise unsupported("stream_options.include_obfuscation", "is implemented for false only")
 
 
 def only(request: msgspec.Struct, values: dict[str, Any]) -> None:
@@ -160,8 +202,9 @@ def with_usage(request: Any) -> bool:
 
 def for_labels(request: ChatRequest) -> None:
     """Raises: RequestError for what a classifier cannot do."""
-    if request.stop is not None:
-        raise unsupported("stop")
+    for name in ("stop", "tools", "tool_choice", "parallel_tool_calls"):
+        if getattr(request, name) is not None:
+            raise unsupported(name, "is not implemented for a specialist that answers with labels")
     if request.response_format is not None and request.response_format != _TEXT:
         raise unsupported("response_format", 'is implemented for {"type":"text"} only')
 
@@ -200,13 +243,27 @@ def _as_turns(value: list[Any], where: str) -> list[Turn]:
 def chat_text(turns: list[Turn], where: str) -> str:
     if not turns:
         raise RequestError(f"'{where}' is empty", param=where)
+    for at, turn in enumerate(turns):
+        for name in ("tool_calls", "tool_call_id"):
+            if getattr(turn, name) is not None:
+                raise unsupported(f"{where}[{at}].{name}", "is not implemented by this specialist: it knows no tools")
     messages: list[Message] = [
-        {"role": turn.role, "content": turn.content if isinstance(turn.content, str) else joined(turn.content)}
-        for turn in turns
+        {"role": turn.role, "content": content(turn, f"{where}[{at}]")} for at, turn in enumerate(turns)
     ]
     if not any(message["content"].strip() for message in messages):
         raise RequestError(f"the content of '{where}' is empty", param=where)
-    return _bounded(render(messages), where)
+    return bounded(render(messages), where)
+
+
+def content(turn: Turn, where: str) -> str:
+    """The text of a turn; only one that calls functions may have none. Raises: RequestError."""
+    if turn.content is None:
+        if turn.role == "assistant" and turn.tool_calls:
+            return ""
+        raise RequestError(
+            f"parameter '{where}.content' is required", param=f"{where}.content", code="missing_parameter"
+        )
+    return turn.content if isinstance(turn.content, str) else joined(turn.content)
 
 
 def joined(parts: list[Part]) -> str:
@@ -215,13 +272,13 @@ def joined(parts: list[Part]) -> str:
 
 def checked(text: str, where: str) -> str:
     """One text as the model reads it. Raises: RequestError when there is nothing to read or too much."""
-    rendered = render(_bounded(text, where))
+    rendered = render(bounded(text, where))
     if not rendered:
         raise RequestError(f"'{where}' is empty", param=where)
     return rendered
 
 
-def _bounded(text: str, where: str) -> str:
+def bounded(text: str, where: str) -> str:
     if len(text) > MAX_TEXT_CHARS:
         message = f"'{where}' has {len(text):,} characters; the limit is {MAX_TEXT_CHARS:,}"
         raise RequestError(message, param=where, code="text_too_long")

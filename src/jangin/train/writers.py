@@ -18,6 +18,7 @@ from jangin.errors import DataError
 from jangin.files import write_atomic
 from jangin.models.shots import write_shots
 from jangin.prompt import PromptTemplate, chatml, render
+from jangin.tools import Convention
 from jangin.train import lora
 from jangin.train.extras import missing_extra
 from jangin.train.gguf_base import end_token, weights_of
@@ -206,7 +207,7 @@ class ShotsWriter:
         spec = DecoderSpec(
             self.base,
             weights.name,
-            chatml(instructions(shop)),
+            chatml(instructions(shop), _convention(self.base) if shop.schema is None else None),
             writing=WritingSpec(max_tokens, context, shop.schema, SHOTS_SHOWN),
         )
         details = {"shots": SHOTS_SHOWN, "examples": len(shots)}
@@ -218,6 +219,11 @@ def instructions(shop: WritingShop) -> str:
     """The system turn: the task's own description, and what an answer looks like."""
     form = "Answer with one JSON object and nothing else." if shop.task.kind == "extract" else "Answer as shown."
     return f"{shop.task.description} {form}".strip()
+
+
+def _convention(base: str) -> Convention | None:
+    """How a base calls functions, as the catalogue says; None: its publisher taught it no way."""
+    return catalogue.get(base).config.get("tools")
 
 
 def recipe_for(rows: int) -> lora.Recipe:
