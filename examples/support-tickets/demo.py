@@ -55,8 +55,9 @@ def ask() -> None:
     """Starts the server and asks it with OpenAI's own client."""
     from openai import OpenAI
 
-    print(f"\n$ jangin serve {SPECIALIST} --port 0", flush=True)
-    command = [sys.executable, "-m", "jangin", "serve", str(SPECIALIST), "--port", "0", "--json"]
+    print(f"\n$ jangin serve --open {SPECIALIST} --port 0", flush=True)
+    state = ["--state", str(OUT / "state")]
+    command = [sys.executable, "-m", "jangin", "serve", "--open", str(SPECIALIST), "--port", "0", *state, "--json"]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert server.stdout is not None
