@@ -217,7 +217,11 @@ def test_an_input_that_cannot_be_answered_is_refused(served: Served, given: obje
     ("more", "message", "param"),
     [
         ({"n": 2}, "parameter 'n' is implemented for 1 only", "n"),
-        ({"tools": []}, "parameter 'tools' is not implemented", "tools"),
+        (
+            {"tools": []},
+            "parameter 'tools' is not implemented for a specialist that answers with labels",
+            "tools",
+        ),
         ({"store": True}, "parameter 'store' is implemented for false only", "store"),
         ({"presence_penalty": 0.5}, "parameter 'presence_penalty' is implemented for 0 only", "presence_penalty"),
         (
