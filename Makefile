@@ -22,7 +22,7 @@ $(VENV)/ready-train: $(VENV)/ready
 	touch $@
 
 test-train: $(VENV)/ready-train  ## the tests of fine-tuning (installs torch)
-	$(BIN)/python -m pytest tests/test_train_tuned.py tests/test_train_copying.py tests/test_train_decoder.py tests/test_graph.py tests/test_lora.py tests/test_export.py
+	$(BIN)/python -m pytest tests/test_train_*.py tests/test_graph.py tests/test_lora*.py tests/test_export.py
 
 check: $(VENV)/ready  ## format, lint, types, unit tests
 	$(BIN)/ruff format --check src tests bench examples

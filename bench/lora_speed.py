@@ -79,7 +79,7 @@ def main() -> None:
     parser.add_argument("--peer-python")
     arguments = parser.parse_args()
     weights = weights_of(arguments.base)
-    recipe = lora.Recipe(epochs=1.0, evaluate=1)
+    recipe = lora.Recipe(rank=16, alpha=32, epochs=1.0, evaluate=1)
     data = sequences(arguments.data, weights, arguments.steps * recipe.rows)
     found: dict[str, Any] = {"base": arguments.base, "rows": len(data.prompts), "tokens": data.tokens}
     found["jangin"] = ours(weights, data, recipe)

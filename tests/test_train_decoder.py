@@ -21,7 +21,7 @@ from jangin.bases.store import Store  # noqa: E402 - only where the extras are
 from jangin.models.specialist import Readers, load  # noqa: E402 - only where the extras are
 from jangin.serve.run import background  # noqa: E402 - only where the extras are
 from jangin.task import load_task  # noqa: E402 - only where the extras are
-from jangin.train import decoder, lora, rungs  # noqa: E402 - only where the extras are
+from jangin.train import decoder, lora, rungs, weights  # noqa: E402 - only where the extras are
 from jangin.train.climb import train  # noqa: E402 - only where the extras are
 from jangin.train.workshop import Workshop  # noqa: E402 - only where the extras are
 from jangin.types import BaseModel  # noqa: E402 - only where the extras are
@@ -38,7 +38,7 @@ def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     found = msgspec.json.decode(record.read_bytes(), type=BaseModel)
     monkeypatch.setitem(catalogue._bases(), found.id, found)
     monkeypatch.setattr(decoder, "FIRST_FREE_TOKEN", 40)  # a vocabulary of bytes has no tokens above them
-    monkeypatch.setattr(lora, "half_is_fast", lambda: False)  # two random layers lie too near to their thresholds
+    monkeypatch.setattr(weights, "half_is_fast", lambda: False)  # two random layers lie too near to their thresholds
     cores = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(cores)})  # the server's processes too: two threads on two layers wait for each other
     yield found.id

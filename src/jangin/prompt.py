@@ -36,7 +36,7 @@ class Tokenize(Protocol):
     def __call__(self, text: str, *, control: bool = False, start: bool = False) -> list[int]: ...
 
 
-class PromptTemplate(msgspec.Struct, frozen=True, omit_defaults=True):
+class PromptTemplate(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """What a decoder reads around an input: start, then (before input after) and the answer.
 
     Examples stand between, each as (before input after answer end). The template's own parts may hold the base's

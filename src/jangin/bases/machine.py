@@ -17,18 +17,20 @@ _CGROUP = Path("/sys/fs/cgroup")
 
 class Machine(msgspec.Struct, frozen=True):
     """`memory_mb` is what is available now, None where the system does not say. `gflops` is the speed of a float32
-    matrix product on all usable cores. `gpu_memory_mb` is the free memory of the largest GPU, None without one."""
+    matrix product on all usable cores. `gpu_memory_mb` is the free memory of the largest GPU, None without one. `half`
+    is whether the processor multiplies bfloat16 in hardware."""
 
     cores: int
     memory_mb: int | None
     gflops: float
     gpu_memory_mb: int | None = None
+    half: bool = False
 
 
 @cache
 def this_machine() -> Machine:
     """Looks once per process; takes about 0.1 s, most of it the matrix product."""
-    return Machine(available_cores(), _memory_mb(), _gflops(), _gpu_memory_mb())
+    return Machine(available_cores(), memory_mb(), _gflops(), _gpu_memory_mb(), _half())
 
 
 def available_cores() -> int:
@@ -40,7 +42,7 @@ def available_cores() -> int:
     return usable
 
 
-def _memory_mb() -> int | None:
+def memory_mb() -> int | None:
     system = platform.system()
     if system == "Linux":
         fields = dict(line.split(":", 1) for line in _read(Path("/proc/meminfo")).splitlines() if ":" in line)
@@ -74,6 +76,11 @@ def _gflops() -> float:
         left @ left
         seconds.append(time.perf_counter() - started)
     return round(2 * n**3 / min(seconds) / 1e9, 1)
+
+
+def _half() -> bool:
+    """As torch finds it: AVX-512 BF16, which every processor with AMX has too."""
+    return "avx512_bf16" in _read(Path("/proc/cpuinfo")).split()
 
 
 def _gpu_memory_mb() -> int | None:

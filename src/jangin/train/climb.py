@@ -82,20 +82,22 @@ def train(
         out: the bundle's folder; default: `runs/<task name>` beside the task.
         budget_s: no rung starts whose estimate would end after it. only: names of rungs to try, nothing else.
         seed: default the task's. best: climb on to the best within the budget instead of the first that passes.
-        plan: a record.json whose rungs, seed and `best` are replayed, whatever the clock says.
+        plan: a record.json whose rungs, seed, recipes and `best` are replayed, whatever the clock says.
     Raises: DataError, TaskError, InputError, StorageError, ...; a killed run leaves a folder that the next resumes.
     """
     task = load_task(task_path)
     out = Path(os.path.abspath(out or task.folder / "runs" / task.name))
     _refuse_folder(out)
+    given: dict[str, Any] = {}
     if plan is not None:
         replayed = _read_plan(plan)
-        only, best = replayed.rungs, best or replayed.best
+        only, best, given = replayed.rungs, best or replayed.best, replayed.recipes
         seed = replayed.seed if seed is None else seed
     seed = _checked_seed(task.seed if seed is None else seed)
     with Meter() as meter:
         craft = _craft(task)
         shop = craft.shop(task, seed, _work_folder(task, out, seed), quiet)
+        shop.recipes = given
         rungs = _chosen_rungs(craft.ladder(shop), only)
         tries, records = _climb(craft, shop, rungs, budget_s, best, only is not None, say)
         chosen = _choose(tries, best)
@@ -137,15 +139,20 @@ def _checked_seed(seed: int) -> int:
 
 
 class _Plan(NamedTuple):
+    """recipes: by the rung that they were chosen for."""
+
     rungs: list[str]
     seed: int
     best: bool
+    recipes: dict[str, Any]
 
 
 def _read_plan(path: Path) -> _Plan:
     try:
         record = msgspec.json.decode(path.read_bytes())
-        return _Plan([each["rung"] for each in record["plan"]], record["seed"], record["best"])
+        rungs = record["plan"]
+        recipes = {each["rung"]: each["recipe"] for each in rungs if "recipe" in each}
+        return _Plan([each["rung"] for each in rungs], record["seed"], record["best"], recipes)
     except (OSError, KeyError, TypeError, msgspec.DecodeError) as error:
         raise InputError(f"{path}: not a record with a plan", "name the record.json of an earlier climb") from error
 
@@ -173,7 +180,8 @@ def _climb(
     tries: list[_Try] = []
     records: list[RungRecord] = []
     for rung in rungs:
-        why_not = _why_not(shop, rung, 0.0 if forced else time.perf_counter() - start, budget_s, forced)
+        shop.left_s = budget_s - (time.perf_counter() - start)
+        why_not = _why_not(shop, rung, forced)
         if why_not:
             records.append(RungRecord(rung.name, rung.base, 0, "skipped", shop.task.metric, why=why_not))
             say(f"{rung.name}: skipped, {why_not}")
@@ -196,13 +204,13 @@ def _climb(
     return tries, records
 
 
-def _why_not(shop: Shop, rung: Any, elapsed_s: float, budget_s: float, forced: bool) -> str | None:
+def _why_not(shop: Shop, rung: Any, forced: bool) -> str | None:
     why = rung.why_not(shop)
     if why is not None or forced:
         return why
     estimate_s = rung.minutes(shop) * 60
-    if elapsed_s + estimate_s > budget_s:
-        return f"would take about {estimate_s:.0f} s and {max(0.0, budget_s - elapsed_s):.0f} s of the budget are left"
+    if estimate_s > shop.left_s:
+        return f"would take about {estimate_s:.0f} s and {max(0.0, shop.left_s):.0f} s of the budget are left"
     return None
 
 
@@ -236,6 +244,12 @@ def _rung_record(shop: Shop, rung: Any, attempt: Any, judged: Judged, meter: Met
     )
 
 
+def _planned(record: RungRecord) -> dict[str, Any]:
+    """What --plan replays of a rung."""
+    recipe = record.details.get("recipe")
+    return {"rung": record.rung, "recipe": recipe} if recipe is not None else {"rung": record.rung}
+
+
 def _line(record: RungRecord) -> str:
     limits = "" if record.lower is None else f" [{record.lower:.3f}, {record.upper:.3f}]"
     chance = "" if record.chance is None else f", chance of passing {record.chance:.2f}"
@@ -263,7 +277,7 @@ def _record(
         "metric": task.metric,
         "bar": bar,
         "rungs": msgspec.to_builtins(records),
-        "plan": [{"rung": each.rung} for each in records if each.status == "tried"],
+        "plan": [_planned(each) for each in records if each.status == "tried"],
         "chosen": chosen.rung.name,
         "chance": judged.chance,
         "rows": shop.rows,

@@ -15,16 +15,15 @@ from jangin.files import hash_file, hash_json, write_atomic
 from jangin.models.base import Floats
 from jangin.models.labelling import LabelReader, against_last
 from jangin.prompt import PromptTemplate, Tokenize
-from jangin.train import lora
+from jangin.train import lora, recipes
 from jangin.train.extras import missing_extra
 from jangin.train.features import load_array, save_array
 from jangin.train.logits import divide, on_logits
-from jangin.train.rungs import PARITY_ROWS, Attempt, will_fit
+from jangin.train.rungs import MAX_TOKENS, PARITY_ROWS, Attempt, will_fit
 from jangin.train.targets import Rows
 from jangin.train.workshop import Workshop
 
 TEMPLATE = PromptTemplate(before="Text: ", after="\nLabel:")
-MAX_TOKENS = 256
 OFFSET = "no"  # of `tag`: what each label is compared with
 FIRST_FREE_TOKEN = 256  # below are single bytes and marks
 
@@ -45,8 +44,12 @@ class LoraRung:
         return None if found.fits else found.why
 
     def minutes(self, shop: Workshop) -> float:
-        done = (shop.work / f"lora-{self.base}" / "trained.json").is_file()
-        return 0.1 if self.with_ngrams and done else will_fit(shop, self.base, "lora").minutes
+        if self.with_ngrams and (shop.work / f"lora-{self.base}" / "trained.json").is_file():
+            return 0.1
+        division, training = divide(shop), will_fit(shop, self.base, "lora").minutes
+        rows, held_out = len(division.train), len(division.held_out)
+        search = _search(shop, self.base, rows, held_out)
+        return training * (1 + recipes.cost(search.steps, rows, lora.Recipe().epochs, held_out))
 
     def attempt(self, shop: Workshop) -> Attempt:
         from jangin.models.shared import SharedDecoder
@@ -55,13 +58,15 @@ class LoraRung:
 
         division = divide(shop)
         weights = weights_of(self.base, shop.quiet)
-        tokens, adapter = _trained(shop, weights, division.train, division.held_out, shop.work / f"lora-{self.base}")
+        told, adapter = _trained(shop, self.base, weights, division.train, division.held_out)
+        tokens = told.tokens
         trainer = load_array(adapter.with_name("trainer.npy"))
         tokens, offset = (tokens[:-1], tokens[-1]) if shop.task.kind == "tag" else (tokens, None)
         spec = DecoderSpec(self.base, weights.name, TEMPLATE, tokens, ADAPTER, offset_token=offset)
         held = SharedDecoder(weights, context=CONTEXT).hold(adapter)
         read = _Kept(LabelReader(held, TEMPLATE, tokens, offset), adapter)
-        return on_logits(shop, division, spec, read, {ADAPTER: adapter}, self.with_ngrams, trainer)
+        made = on_logits(shop, division, spec, read, {ADAPTER: adapter}, self.with_ngrams, trainer)
+        return msgspec.structs.replace(made, details=told.details)
 
 
 class _Kept:
@@ -91,24 +96,49 @@ def label_tokens(tokenize: Tokenize, labels: Sequence[str]) -> list[int]:
     return list(taken)
 
 
-def _trained(shop: Workshop, weights: Path, rows: Rows, held_out: Rows, folder: Path) -> tuple[list[int], Path]:
-    """(label tokens, of `tag` with the offset's last; adapter file); trains unless an earlier run of this climb
-    finished."""
+class _Told(msgspec.Struct, frozen=True):
+    """What a finished training leaves beside its adapter: the labels' tokens (of `tag` with the offset's last), and how
+    it went, for the record."""
+
+    tokens: list[int]
+    details: dict[str, Any]
+
+
+def _planned(shop: Workshop, base: str) -> dict[str, Any]:
+    """The recipe that a replayed plan names; empty without one."""
+    found = (shop.recipes.get(name, {}) for name in (f"{base}-lora", f"ngrams+{base}-lora"))
+    return next((recipe for recipe in found if recipe), {})
+
+
+def _search(shop: Workshop, base: str, rows: int, held_out: int) -> recipes.Search:
+    """For learning rate and rank, where the budget has room for it beside the training."""
+    if _planned(shop, base):
+        return recipes.PLANNED
+    minutes = will_fit(shop, base, "lora").minutes
+    folder = shop.work / f"lora-{base}"
+    return recipes.plan(folder, rows, lora.Recipe().epochs, held_out, minutes, shop.left_s / 60)
+
+
+def _trained(shop: Workshop, base: str, weights: Path, rows: Rows, held_out: Rows) -> tuple[_Told, Path]:
+    """(what is told of it, adapter file); trains unless an earlier run of this climb finished."""
     from jangin.models.decoder import Decoder
 
+    folder = shop.work / f"lora-{base}"
     adapter, told = folder / "adapter.gguf", folder / "trained.json"
     if not told.is_file():
         with Decoder(weights) as engine:
             tokens = label_tokens(engine.tokenize, shop.labels + ([OFFSET] if shop.task.kind == "tag" else []))
             data, kept = (_sequences(part, engine.tokenize) for part in (rows, held_out))
             asked = _prompts(shop.validation.texts[:PARITY_ROWS], engine.tokenize)
+        search = _search(shop, base, len(rows), len(held_out))
         trained = lora.train(
             weights,
             data,
             kept,
-            lora.Recipe(),
+            msgspec.convert(_planned(shop, base), lora.Recipe),
             folder,
             seed=shop.seed,
+            search=search,
             vocabulary=tokens,
             quiet=shop.quiet,
             ask=asked,
@@ -116,8 +146,8 @@ def _trained(shop: Workshop, weights: Path, rows: Rows, held_out: Rows, folder: 
         assert trained.asked is not None
         as_read = against_last if shop.task.kind == "tag" else _log_softmax
         save_array(folder / "trainer.npy", as_read(trained.asked))
-        write_atomic(told, msgspec.json.encode(tokens))
-    return msgspec.json.decode(told.read_bytes(), type=list[int]), adapter
+        write_atomic(told, msgspec.json.encode(_Told(tokens, lora.told(trained, search))))
+    return msgspec.json.decode(told.read_bytes(), type=_Told), adapter
 
 
 def _log_softmax(logits: Floats) -> Floats:

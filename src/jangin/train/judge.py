@@ -119,7 +119,7 @@ def _details(attempt: Attempt, calibration: dict[str, Any]) -> dict[str, Any]:
         for part in attempt.parts
         for c, balanced, score in part.tried
     ]
-    return {"calibration_error": calibration["ece"], "search": search}
+    return {"calibration_error": calibration["ece"], "search": search, **attempt.details}
 
 
 def _kept_rows(shop: Workshop, answers: list[Output], probabilities: Floats) -> dict[str, Any]:

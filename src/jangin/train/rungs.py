@@ -36,7 +36,8 @@ class Attempt(msgspec.Struct, frozen=True, eq=False):
     head: fitted on train, quantised as it would be served; it judges the rung. shipped: makes what is packed, fitted
     once more on train and validation (`fitted_on` says so) with the settings that were chosen. calibration_rows: what
     `parts` answered for the mix. spec: what the bundle says of the base it stands on, None for n-grams. files: what the
-    bundle carries of it, by name. read: texts to what the head reads, `encoded` being that of validation.
+    bundle carries of it, by name. read: texts to what the head reads, `encoded` being that of validation. details: how
+    the base was tuned, for the record.
     """
 
     base: str | None
@@ -51,8 +52,10 @@ class Attempt(msgspec.Struct, frozen=True, eq=False):
     read: Callable[[Sequence[str]], Floats] | None = None
     files: dict[str, Path] = {}
     fitted_on: str = "train and validation"
+    details: dict[str, Any] = {}
 
 
+MAX_TOKENS = 256  # of what a decoder reads for a label; the rest of a longer text is cut
 # Validation rows on which trainer, bundle and HTTP answers are compared.
 PARITY_ROWS = 300
 
@@ -166,7 +169,9 @@ def will_fit(shop: Workshop, base: str, method: Literal["head", "finetune", "lor
     """Memory and minutes of one base on this machine, before anything is downloaded."""
     texts = shop.train.texts[:500]
     tokens = sum(map(len, texts)) / max(1, len(texts)) / 4
-    return fit_base(catalogue.get(base), len(shop.train) + len(shop.validation), tokens, method=method)
+    longest = max((len(text) for text in shop.train.texts), default=0) / 4
+    rows = len(shop.train) + len(shop.validation)
+    return fit_base(catalogue.get(base), rows, tokens, method=method, longest=min(longest, MAX_TOKENS))
 
 
 def ladder(shop: Workshop) -> list[Rung]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,11 @@ from jangin.train.targets import Rows, join, rows_of
 
 
 class Shop:
-    """The splits of one task and seed, and the folder that a resume reads."""
+    """The splits of one task and seed, and the folder that a resume reads. left_s: of the budget, as each rung begins.
+    recipes: what a replayed plan says, by rung."""
+
+    left_s: float = math.inf
+    recipes: dict[str, Any] = {}
 
     def __init__(self, task: Task, seed: int, work: Path, quiet: bool):
         from jangin.data.load import hash_rows, load_splits, split_hashes

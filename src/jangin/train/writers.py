@@ -19,7 +19,7 @@ from jangin.files import write_atomic
 from jangin.models.shots import write_shots
 from jangin.prompt import PromptTemplate, chatml, render
 from jangin.tools import Convention
-from jangin.train import lora
+from jangin.train import lora, recipes
 from jangin.train.extras import missing_extra
 from jangin.train.gguf_base import end_token, weights_of
 from jangin.types import Example
@@ -78,7 +78,26 @@ class LoraWriter:
     def minutes(self, shop: WritingShop) -> float:
         if (shop.work / self.name / "made.json").is_file():
             return 0.1
-        return _fit(shop, self.base).minutes * recipe_for(len(shop.splits.train)).epochs / EPOCHS["lora"]
+        rows, held_out = map(len, shop.division())
+        recipe, training = recipe_for(rows), self._training_minutes(shop)
+        search = self._search(shop, rows, held_out)
+        return training * (1 + recipes.cost(search.steps, rows, recipe.epochs, held_out))
+
+    def _training_minutes(self, shop: WritingShop) -> float:
+        return _fit(shop, self.base).minutes * recipe_for(len(shop.division()[0])).epochs / EPOCHS["lora"]
+
+    def _search(self, shop: WritingShop, rows: int, held_out: int) -> recipes.Search:
+        """For learning rate and rank, where the budget has room for it beside the training."""
+        if self.name in shop.recipes:
+            return recipes.PLANNED
+        return recipes.plan(
+            shop.work / self.name,
+            rows,
+            recipe_for(rows).epochs,
+            held_out,
+            self._training_minutes(shop),
+            shop.left_s / 60,
+        )
 
     def attempt(self, shop: WritingShop) -> Candidate:
         folder = shop.work / self.name
@@ -101,15 +120,7 @@ class LoraWriter:
             folder=folder,
             spec=spec,
             fitted_on="train",
-            details={
-                "recipe": msgspec.to_builtins(found.recipe),
-                "loss": found.loss,
-                "stopped": found.stopped,
-                "tokens": found.tokens,
-                "tokens_per_s": found.tokens_per_s,
-                "rows_too_long": found.too_long,
-                "agreement": found.agreement,
-            },
+            details=found.details,
             agreement=found.agreement,
             files=[ADAPTER],
         )
@@ -126,7 +137,10 @@ class LoraWriter:
         longest = max(map(len, data.answers))
         max_tokens = math.ceil(ROOM * longest) + 16
         context = math.ceil((max(map(len, data.prompts)) * ROOM + max_tokens) / UNIT) * UNIT
-        recipe = recipe_for(len(data.prompts))
+        search = self._search(shop, len(rows), len(held_out))
+        recipe = recipe_for(len(rows))
+        if self.name in shop.recipes:
+            recipe = msgspec.convert(shop.recipes[self.name], lora.Recipe)
         inputs = [render(value) for value in shop.validation_inputs[:PROBES]]
 
         def probe(adapter: Path) -> lora.Sequences:
@@ -137,19 +151,27 @@ class LoraWriter:
             return lora.Sequences(prompts, answers)
 
         trained = lora.train(
-            weights, data, kept, recipe, folder, seed=shop.seed, probe=probe if inputs else None, quiet=shop.quiet
+            weights,
+            data,
+            kept,
+            recipe,
+            folder,
+            seed=shop.seed,
+            search=search,
+            probe=probe if inputs else None,
+            quiet=shop.quiet,
         )
         return _Made(
             sha256=weights.name,
             max_tokens=max_tokens,
             context=context,
-            recipe=recipe,
-            loss=trained.loss,
-            stopped=trained.stopped,
-            tokens=data.tokens,
-            tokens_per_s=trained.tokens_per_s,
-            too_long=too_long,
             agreement=trained.agreement,
+            details={
+                **lora.told(trained, search),
+                "tokens": data.tokens,
+                "rows_too_long": too_long,
+                "agreement": trained.agreement,
+            },
         )
 
 
@@ -159,13 +181,8 @@ class _Made(msgspec.Struct, frozen=True):
     sha256: str
     max_tokens: int
     context: int
-    recipe: lora.Recipe
-    loss: list[tuple[int, float]]
-    stopped: str
-    tokens: int
-    tokens_per_s: float | None
-    too_long: int
     agreement: float | None
+    details: dict[str, Any]
 
 
 class ShotsWriter:
@@ -239,13 +256,21 @@ def adapter_size(path: Path) -> int:
 
 
 def _fit(shop: WritingShop, base: str) -> Fit:
-    return fit_base(catalogue.get(base), len(shop.splits.train), _mean_tokens(shop.splits.train), method="lora")
+    train = shop.splits.train
+    mean = _mean_tokens(train)
+    # A step's rows are of like length, so the longest decide its memory; beyond LONGEST a row is left out.
+    longest = min(LONGEST, max(mean, max(_tokens(each) for each in train)))
+    return fit_base(catalogue.get(base), len(train), mean, method="lora", longest=longest)
 
 
 def _mean_tokens(examples: Sequence[Example]) -> float:
     sample = examples[:500]
-    chars = sum(len(render(each.input)) + len(answer_text(each.output)) for each in sample)
-    return chars / max(1, len(sample)) / CHARS_PER_TOKEN
+    return sum(map(_tokens, sample)) / max(1, len(sample))
+
+
+def _tokens(example: Example) -> float:
+    """An estimate, without a tokenizer."""
+    return (len(render(example.input)) + len(answer_text(example.output))) / CHARS_PER_TOKEN
 
 
 def _sequences(shop: WritingShop, examples: Sequence[Example], engine: Decoder, end: int) -> tuple[lora.Sequences, int]:
