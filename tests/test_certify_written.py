@@ -173,7 +173,7 @@ def test_a_base_is_asked_for_sql_in_a_block_and_its_answers_stand_in_the_order_o
         sorted_first = _by_beginning(cached, inputs, None)
     assert len(set(straight.answers)) > 3
     same = [one == other for one, other in zip(straight.answers, sorted_first.answers)]
-    assert sum(same) >= len(same) - 2  # the cache moves last bits
+    assert sum(same) >= len(same) - 2  # the cache changes no more than a neighbour does
     found = evaluate("tiny-llama", folder / "test.jsonl", task=folder)
     assert (found["metric"], found["n"], found["score"]) == ("sql_match", 12, 0.0)
 

@@ -24,7 +24,7 @@ for module in ("torch", "transformers", "peft", "gguf", "xllamacpp"):
 import tiny_models  # noqa: E402 - only where the extras are
 from jangin.models.decoder import Decoder  # noqa: E402 - only where the extras are
 from jangin.models.labelling import against_last  # noqa: E402 - only where the extras are
-from jangin.train import adapters, lora, recipes  # noqa: E402 - only where the extras are
+from jangin.train import adapters, answer_model, lora, recipes  # noqa: E402 - only where the extras are
 from jangin.train.recipes import Search  # noqa: E402 - only where the extras are
 
 WORDS = ["card lost", "card found", "refund please", "refund done", "open today", "closed today", "yes", "no"]
@@ -128,12 +128,12 @@ def test_any_subset_of_labels_is_learnt_against_one_further_token(tmp_path: Path
 
 def test_the_loss_of_subsets_is_the_mean_over_the_cells_that_are_known(tmp_path: Path) -> None:
     weights, _ = tiny_models.make(tmp_path, "qwen2")
-    model = lora.answer_model(lora.load(weights), RECIPE, LABELS[:4]).eval()
+    model = answer_model.answer_model(lora.load(weights), RECIPE, LABELS[:4]).eval()
     data = subsets(8)
-    logits = lora.answer_logits(model, data.prompts)
-    batch = lora.collate([lora._Rows(data)[row] for row in range(8)])
-    batch["input_ids"], batch["where"] = (batch[name].to(model.head.device) for name in ("input_ids", "where"))
-    loss = model(**{**batch, "targets": batch["targets"].to(model.head.device)})["loss"].item()
+    logits = answer_model.answer_logits(model, data.prompts)
+    batch = answer_model.collate([answer_model.Rows(data)[row] for row in range(8)])
+    batch = {name: batch[name].to(model.head.device) for name in ("input_ids", "where", "labels")}
+    loss = model(**batch)["loss"].item()
     odds, marks = against_last(logits), np.array(data.marks)
     cells = np.log1p(np.exp(np.where(marks == 1, -odds, odds)))
     assert loss == pytest.approx(cells[marks != lora.UNKNOWN].mean(), rel=0.01)

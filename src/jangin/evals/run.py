@@ -43,8 +43,8 @@ def evaluate(
 
     Args:
         specialist: a bundle's folder; or, with `task`, the id of a base, which is asked as it is (greedy, ChatML, the
-            task's description as its instructions, its schema binding what it writes, SQL in a fenced block). What
-            prompts begin with alike is read once, so the last bits of a base's answers depend on its other rows.
+            task's description as its instructions, its schema binding what it writes, SQL in a fenced block), in an
+            order in which what prompts begin with alike is read once.
         metric: default the task's. Limits are two-sided at 95 %.
         task: names the columns and what answers run on; None: a plain file's.
     Raises: BundleError, BaseModelError, TaskError, DataError for the first row that cannot be read.
