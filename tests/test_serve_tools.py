@@ -25,7 +25,12 @@ ADD = {
     "required": ["digit", "sure"],
     "additionalProperties": False,
 }
-FIND = {"type": "object", "properties": {"city": {"enum": ["Rome", "서울"]}}, "required": ["city"]}
+FIND = {
+    "type": "object",
+    "properties": {"city": {"enum": ["Rome", "서울"]}},
+    "required": ["city"],
+    "additionalProperties": False,
+}
 TOOLS: Any = [
     {"type": "function", "function": {"name": "find", "description": "Find a city.", "parameters": FIND}},
     {"type": "function", "function": {"name": "add", "parameters": ADD, "strict": True}},
@@ -41,6 +46,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folders = [
         chain.specialist(home, "calls", chain.CALLS),
         chain.specialist(home, "talks", chain.TALKS),
+        chain.specialist(home, "bare", chain.BARE),
         writer(home / "trained", sha256, "trained", seed=1),
         writer(home / "fields", sha256, "fields", seed=1, schema=SCHEMA),
         labeller(home / "letter", sha256),
@@ -83,6 +89,13 @@ def test_a_call_comes_with_the_text_before_it_and_arguments_of_its_schema(client
     assert call.type == "function" and call.id.startswith("call_")
     assert arguments_fit(call.function.name, call.function.arguments)
     assert answer.model_extra["jangin"]["certificate"] is None
+
+
+def test_a_call_that_the_base_writes_without_its_tags_is_one_too(client: OpenAI) -> None:
+    choice = ask(client, "bare").choices[0]
+    assert choice.finish_reason == "tool_calls" and choice.message.content is None
+    (call,) = choice.message.tool_calls
+    assert arguments_fit(call.function.name, call.function.arguments)
 
 
 def test_an_answer_without_a_call_is_text_as_ever(client: OpenAI) -> None:
@@ -207,7 +220,7 @@ def test_who_was_never_taught_to_call_says_so(url: str, model: str, why: str) ->
     messages = [*MESSAGES, {"role": "assistant", "content": None, "tool_calls": calls}]
     assert refusal(url, model=model, messages=messages, tools=None)["param"] == "messages[1].tool_calls"
     shown = {each["id"]: each["jangin"].get("tools") for each in httpx.get(f"{url}/v1/models").json()["data"]}
-    assert shown == {"calls": True, "talks": True, "trained": False, "fields": False, "letter": None}
+    assert shown == {"calls": True, "talks": True, "bare": True, "trained": False, "fields": False, "letter": None}
 
 
 def offer(**about: Any) -> list[dict[str, Any]]:
@@ -220,8 +233,8 @@ CALLED = {"role": "assistant", "tool_calls": [{"id": "a", "function": {"name": "
 @pytest.mark.parametrize(
     ("more", "param"),
     [
-        ({"tools": [{"type": "custom", "custom": {"name": "x"}}]}, "tools[...].type"),
-        ({"tools": [{"type": "function"}]}, "tools[...].function"),
+        ({"tools": [{"type": "custom", "custom": {"name": "x"}}]}, "tools[0].type"),
+        ({"tools": [{"type": "function"}]}, "tools[0].function"),
         ({"tools": []}, "tools"),
         ({"tools": None, "tool_choice": "auto"}, "tool_choice"),
         ({"tools": None, "parallel_tool_calls": True}, "parallel_tool_calls"),

@@ -142,6 +142,13 @@ def test_an_answer_reads_alike_in_whatever_pieces_it_comes(size: int) -> None:
     assert read("plain\n\ntext \n", size) == ["plain\n\ntext"]
 
 
+@pytest.mark.parametrize("size", [1, 4, 1000])
+def test_an_answer_that_begins_as_a_call_is_one_without_its_tags(size: int) -> None:
+    two = '{"name": "add", "arguments": {"a": {}}}\n{"name": "stop", "arguments": {}}'
+    assert read(two, size) == [Opened(0, "add"), Argument(0, '{"a": {}}'), Opened(1, "stop"), Argument(1, "{}")]
+    assert read('{"nam', size) == ['{"nam'] and read('{"names": 1}', size) == ['{"names": 1}']
+
+
 def test_text_is_told_as_soon_as_it_cannot_be_the_beginning_of_a_call() -> None:
     reading = Reading()
     assert [reading.feed(part) for part in ("Ok ", "<tool", "s", "> ", "x")] == [["Ok"], [], [" <tools"], [">"], [" x"]]
@@ -154,4 +161,4 @@ def test_of_a_call_that_was_cut_its_arguments_stay_as_far_as_they_came() -> None
 
 def test_the_grammar_asks_for_a_call_where_one_must_be_and_for_one_only_where_many_may_not() -> None:
     free, must = grammar(TALK), grammar(Talk(TALK.turns, [WEATHER], must=True, many=False))
-    assert "start: TEXT | opened body" in free and 'start: "<tool_call>" body\n' in must
+    assert "start: TEXT | opened body (" in free and 'start: "<tool_call>" body \n' in must

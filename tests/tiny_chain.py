@@ -1,6 +1,7 @@
 """A base that says what it was told to: each token is followed by one other, whatever stood before it; as GGUF.
 
-Its vocabulary has ChatML's control tokens and, as Qwen's, the tags around a tool call as tokens that are text.
+Its vocabulary has ChatML's control tokens and, as Qwen's, the tags around a tool call as tokens that are text; and the
+beginning of a call as one.
 """
 
 from __future__ import annotations
@@ -21,11 +22,13 @@ from jangin.types import BaseFile, BaseModel
 
 HIDDEN, HEADS, CONTEXT = 288, 4, 2048
 CONTROL = ["<|im_end|>", "<|im_start|>"]
-TAGS = ["<tool_call>", "</tool_call>"]
+TAGS = ["<tool_call>", "</tool_call>", '{"name": "']
 VOCABULARY = [*CONTROL, *tiny.VOCABULARY[len(tiny.CONTROL) :], *TAGS]
 END = CONTROL[0]
-# A prompt ends with a line end. The first says "Ok" and calls; the second says "No", and after a call goes on.
+# A prompt ends with a line end. The first says "Ok" and calls, the second calls without tags, the third says "No", and
+# after a call goes on.
 CALLS = {"\n": "O", "O": "k", "k": TAGS[0], ">": END}
+BARE = {"\n": TAGS[2], "}": END}
 TALKS = {"\n": "N", "N": "o", "o": END, ">": "\n"}
 
 
@@ -33,7 +36,7 @@ def write(path: Path, follows: Mapping[str, str]) -> Path:
     import gguf
 
     place = {token: at for at, token in enumerate(CONTROL)} | {
-        token: len(VOCABULARY) - 2 + i for i, token in enumerate(TAGS)
+        token: len(VOCABULARY) - len(TAGS) + i for i, token in enumerate(TAGS)
     }
     place |= {chr(code): tiny.ids(chr(code))[0] for code in range(128)}
     output = np.zeros((len(VOCABULARY), HIDDEN), np.float32)
@@ -62,7 +65,7 @@ def write(path: Path, follows: Mapping[str, str]) -> Path:
     writer.add_tokenizer_pre("gpt-2")
     writer.add_token_list(VOCABULARY)
     kinds = gguf.TokenType
-    writer.add_token_types([kinds.CONTROL] * 2 + [kinds.NORMAL] * 256 + [kinds.USER_DEFINED] * 2)
+    writer.add_token_types([kinds.CONTROL] * 2 + [kinds.NORMAL] * 256 + [kinds.USER_DEFINED] * len(TAGS))
     writer.add_token_merges(["\u0120 \u0120"])
     writer.add_eos_token_id(0)
     writer.add_add_bos_token(False)

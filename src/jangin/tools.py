@@ -3,7 +3,8 @@
 One convention so far, "hermes": Qwen2.5, Qwen2.5-Coder and Qwen3 were trained on it. The functions stand in the system
 turn as JSON, a call is `{"name": ..., "arguments": {...}}` between <tool_call> and </tool_call>, a result stands in a
 user turn between <tool_response> and </tool_response>. Source: the chat template in the GGUF of
-Qwen2.5-Coder-0.5B-Instruct, which a test renders beside this.
+Qwen2.5-Coder-0.5B-Instruct, which a test renders beside this. That model itself mostly leaves the tags out: an answer
+that begins as a call does is one.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ import msgspec
 
 Convention = Literal["hermes"]
 OPEN, CLOSE = "<tool_call>", "</tool_call>"
+BARE = '{"name": "'
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_HEAD = re.compile(r'\s*\{"name": "([A-Za-z0-9_-]{1,64})", "arguments": ')
+_HEAD = re.compile(r"\s*" + re.escape(BARE) + r'([A-Za-z0-9_-]{1,64})", "arguments": ')
 _COMPACT = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
 
 
@@ -108,21 +110,27 @@ def bound(tool: Tool) -> dict[str, Any]:
 def grammar(talk: Talk) -> str:
     """The next turn in llguidance's syntax, which the engine reads: calls are those of the tools, arguments of their
     schemas; what stands before a call is free."""
-    first = f'"{OPEN}"' if talk.must else "opened"
-    more = f' ("\\n{OPEN}" body)*' if talk.many else ""
-    rules = [f"start: {'' if talk.must else 'TEXT | '}{first} body{more}"]
+    again, bare_again = (f'("\\n{OPEN}" body)*', f"({_quoted(chr(10) + BARE)} call)*") if talk.many else ("", "")
+    rules = [f'start: "{OPEN}" body {again}']
     if not talk.must:
-        # Lazy: it ends with the first opening tag, which plain text would otherwise swallow.
-        rules += [f"opened[lazy]: /(\\n|.)*{OPEN}/", "TEXT: /(\\n|.)*/"]
-    rules.append(f'body: "\\n{{\\"name\\": \\"" ({_either(talk.tools)}) "}}\\n{CLOSE}"')
+        rules = [
+            f"start: TEXT | opened body {again} | bare call {bare_again}",
+            # Lazy: they end with what opens a call, which plain text would otherwise swallow.
+            f"opened[lazy]: /(\\n|.)*{OPEN}/",
+            "bare[lazy]: /" + BARE.replace("{", "\\{") + "/",
+            "TEXT: /(\\n|.)*/",
+        ]
+    rules.append(f'body: {_quoted(chr(10) + BARE)} call "\\n{CLOSE}"')
+    rules.append(f'call: ({" | ".join(f"f{at}" for at in range(len(talk.tools)))}) "}}"')
     for at, tool in enumerate(talk.tools):
-        head = json.dumps(f'{tool.name}", "arguments": ')
+        head = _quoted(f'{tool.name}", "arguments": ')
         rules += [f"f{at}: {head} a{at}", f"a{at}: %json {json.dumps(bound(tool))}"]
     return "\n".join(['%llguidance {"no_forcing": true}', *rules, ""])
 
 
-def _either(tools: Sequence[Tool]) -> str:
-    return " | ".join(f"f{at}" for at in range(len(tools)))
+def _quoted(text: str) -> str:
+    """A literal of the grammar."""
+    return json.dumps(text)
 
 
 class Opened(msgspec.Struct, frozen=True):
@@ -148,7 +156,8 @@ class Reading:
     def __init__(self) -> None:
         self.calls = 0
         self._kept = ""
-        self._state = self._text
+        self._state = self._begin
+        self._close = CLOSE
         self._depth = 0
         self._quoted = self._escaped = False
 
@@ -162,9 +171,19 @@ class Reading:
 
     def end(self) -> list[Event]:
         """What waited, when nothing follows; of a call that was cut before its arguments nothing is left."""
-        rest = self._kept.rstrip() if self._state == self._text else ""
+        rest = self._kept.rstrip() if self._state in (self._text, self._begin) else ""
         self._kept = ""
         return [rest] if rest else []
+
+    def _begin(self, found: list[Event]) -> bool:
+        """Before the first character, or after a call without tags."""
+        start = self._kept.lstrip()
+        if len(start) < len(BARE) and BARE.startswith(start):
+            return False
+        is_call = start.startswith(BARE)
+        self._close = "}" if is_call else CLOSE
+        self._state = self._head if is_call else self._text
+        return True
 
     def _text(self, found: list[Event]) -> bool:
         before, tag, after = self._kept.partition(OPEN)
@@ -206,9 +225,9 @@ class Reading:
         return False
 
     def _tail(self, found: list[Event]) -> bool:
-        _, tag, after = self._kept.partition(CLOSE)
+        _, tag, after = self._kept.partition(self._close)
         if tag:
-            self._kept, self._state = after, self._text
+            self._kept, self._state = after, self._text if self._close == CLOSE else self._begin
         return bool(tag)
 
 
