@@ -135,7 +135,7 @@ def test_check_says_whether_a_ledger_is_whole(ledger: Path, run: Any) -> None:
 
 def test_the_ledger_is_named_by_argument_or_variable(ledger: Path, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("JANGIN_LEDGER", raising=False)
-    assert run("ledger", "check")[2].startswith("error: which ledger? none was named")
+    assert "there is no ledger" in run("ledger", "check")[2]  # the server's own, which never ran here
     monkeypatch.setenv("JANGIN_LEDGER", str(ledger))
     assert run("ledger", "check")[0] == 0
     status, _, err = run("ledger", "query", "postgresql://jangin:s3cret@127.0.0.1/ledger")

@@ -52,7 +52,7 @@ def test_the_tree_of_errors_draws_every_class_under_the_one_it_comes_from() -> N
     assert errors.__doc__ is not None
     drawn: dict[str, str] = {}
     above: list[str] = []
-    for found in re.finditer(r"^    ([│├└─ ]*)(\w+Error|Overloaded)\b", errors.__doc__, re.MULTILINE):
+    for found in re.finditer(r"^    ([│├└─ ]*)([A-Z]\w+)", errors.__doc__, re.MULTILINE):
         depth = len(found[1]) // 4
         above[depth:] = [found[2]]
         drawn[found[2]] = above[depth - 1] if depth else "Exception"

@@ -7,7 +7,8 @@
     │   ├── BundleError         a specialist's folder is broken or does not fit
     │   ├── CertificateError    a certificate or a register cannot be used
     │   └── RequestError        an HTTP request (has `status`, `param`)
-    │       └── Overloaded      too much waits already (429, retryable)
+    │       ├── Overloaded      too much waits already (429, retryable)
+    │       └── OverLimit       more than this key may (429, retryable)
     ├── BaseModelError          weights
     │   ├── UnknownBaseError    not in the catalogue
     │   ├── HashMismatchError   the bytes are not the ones that were pinned
@@ -15,6 +16,7 @@
     ├── MissingExtraError       an optional dependency is not installed
     ├── StorageError            disk full, read-only, not permitted
     │   ├── LedgerError         the ledger: damaged, of a newer schema, locked, unreachable
+    │   │   └── RowRefused      a row breaks a rule of its columns: it alone is not written
     │   └── AuditError          the audit log cannot be written or continued: what needs it must stop
     ├── EngineError             the engine process died, hung or is overloaded (retryable)
     ├── PiiError                personal data could not be looked for or taken out: nothing is released
@@ -29,6 +31,7 @@ A message says what, which value and what was expected; `hint` says what to do. 
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 
@@ -91,6 +94,16 @@ class Overloaded(RequestError):
         self.retry_after_s = retry_after_s
 
 
+class OverLimit(RequestError):
+    """A limit or budget of the key's; the same request may pass after `retry_after_s`."""
+
+    retryable = True
+
+    def __init__(self, message: str, code: str, retry_after_s: float):
+        super().__init__(message, status=429, code=code)
+        self.retry_after_s = max(1, math.ceil(retry_after_s))
+
+
 class BaseModelError(JanginError):
     code = "base_model"
 
@@ -121,6 +134,14 @@ class StorageError(JanginError):
 
 class LedgerError(StorageError):
     code = "ledger"
+
+
+class RowRefused(LedgerError):
+    """A row breaks a rule of its table. `rule` names the rule; the value is never shown."""
+
+    def __init__(self, rule: str):
+        super().__init__(f"the ledger refuses a row: {rule}", "a column holds a name, a count or a hash, never a text")
+        self.rule = rule
 
 
 class AuditError(StorageError):

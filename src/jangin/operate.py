@@ -15,7 +15,7 @@ Show = Callable[[Namespace, Any, Sequence[str]], None]
 Table = Callable[[Sequence[str], Sequence[Sequence[str]]], list[str]]
 ROUTES = ("local", "escalated", "refused", "abstained", "failed")
 BY = ("day", "task", "key_id", "specialist", "route")
-LEDGER = "the file, or postgresql://... without a password (default: JANGIN_LEDGER)"
+LEDGER = "the file, or postgresql://... without a password (default: JANGIN_LEDGER, else the server's own)"
 _DAY_US = 86_400_000_000
 
 
@@ -129,16 +129,14 @@ def ledger(arguments: Namespace, show: Show, table: Table) -> int:
 
 def _which(named: str | None) -> str:
     from jangin.ledger.postgres import has_password
+    from jangin.state import LEDGER, state_folder
 
     if named is not None and "://" in named and has_password(named):
         raise InputError(
             "the database's password stands on the command line, where other users of this machine can read it",
             "set JANGIN_LEDGER to the whole URL, or put the password into ~/.pgpass",
         )
-    which = named or os.environ.get("JANGIN_LEDGER")
-    if not which:
-        raise InputError("which ledger? none was named", "jangin ledger query ledger.sqlite, or set JANGIN_LEDGER")
-    return which
+    return named or os.environ.get("JANGIN_LEDGER") or str(state_folder() / LEDGER)
 
 
 def _wanted(arguments: Namespace) -> Any:

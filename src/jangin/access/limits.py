@@ -7,25 +7,14 @@ above again. Money is counted by UTC day and month; what was spent before this s
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from jangin.access.keys import Key, Limits
-from jangin.errors import RequestError
+from jangin.errors import OverLimit, RequestError
 
 Spent = Callable[[str, datetime], float]
-
-
-class TooMany(RequestError):
-    """A limit of the key's; the same request may pass after `retry_after_s`."""
-
-    retryable = True
-
-    def __init__(self, message: str, code: str, retry_after_s: float):
-        super().__init__(message, status=429, code=code)
-        self.retry_after_s = max(1, math.ceil(retry_after_s))
 
 
 class Bucket:
@@ -75,7 +64,7 @@ class Permit:
         self._open, self._held = True, 0.0
 
     def hold(self, usd: float) -> None:
-        """Keeps money for a call that may cost this much, before it is made. Raises: TooMany."""
+        """Keeps money for a call that may cost this much, before it is made. Raises: OverLimit."""
         self._gate._check_money(self.key, self._use, usd)
         self._use.held_usd += usd
         self._held += usd
@@ -110,7 +99,7 @@ class Gate:
         self._uses: dict[str, _Use] = {}
 
     def admit(self, key: Key, task: str | None = None) -> Permit:
-        """Raises: RequestError 403 for a task that is not the key's; TooMany for its limits."""
+        """Raises: RequestError 403 for a task that is not the key's; OverLimit for its limits."""
         if task is not None and not key.may(task):
             message = f"this key may not ask '{task[:80]}'"
             raise RequestError(message, status=403, param="model", code="not_permitted")
@@ -122,16 +111,16 @@ class Gate:
             use.rebuild(key.limits, now)
         limits = key.limits
         if limits.concurrent is not None and use.active >= limits.concurrent:
-            raise TooMany(f"{use.active} requests of this key are being answered, its most", "rate_limit_exceeded", 1)
+            raise OverLimit(f"{use.active} requests of this key are being answered, its most", "rate_limit_exceeded", 1)
         if limits.usd_per_day is not None or limits.usd_per_month is not None:
             self._check_money(key, use, 0.0)
         if use.tokens is not None and (wait := use.tokens.wait_s(now)):
             message = f"this key's {limits.tokens_per_minute:,} tokens a minute are used up"
-            raise TooMany(message, "rate_limit_exceeded", wait)
+            raise OverLimit(message, "rate_limit_exceeded", wait)
         if use.requests is not None:
             if wait := use.requests.wait_s(now):
                 message = f"this key's {limits.requests_per_minute:,} requests a minute are used up"
-                raise TooMany(message, "rate_limit_exceeded", wait)
+                raise OverLimit(message, "rate_limit_exceeded", wait)
             use.requests.take(1)
         use.active += 1
         return Permit(self, key, use)
@@ -152,7 +141,7 @@ class Gate:
             there = spent + use.held_usd
             if there >= most or there + more > most:
                 message = f"this key's budget of {most:g} USD a {name} is used up ({there:.2f} USD)"
-                raise TooMany(message, "insufficient_quota", (until - now).total_seconds())
+                raise OverLimit(message, "insufficient_quota", (until - now).total_seconds())
 
     def _turn(self, key: Key, use: _Use, now: datetime) -> None:
         day, month = now.date().isoformat(), now.date().isoformat()[:7]

@@ -12,9 +12,9 @@ import queue
 import threading
 from typing import Any
 
-from jangin.errors import LedgerError, StorageError
+from jangin.errors import LedgerError, RowRefused, StorageError
 from jangin.ledger.row import Row, Texts
-from jangin.ledger.store import Entry, Refused, Writer, group_of
+from jangin.ledger.store import Entry, Writer, group_of
 
 MOST = 512  # rows of one group
 
@@ -99,9 +99,11 @@ class GroupCommit:
             self._writer.commit(group_of([each.entry for each in group], self._part))
             self.rows += len(group)
             self.commits += 1
-        except (Refused, TypeError, ValueError, AttributeError, OverflowError) as error:
+        except (RowRefused, TypeError, ValueError, AttributeError, OverflowError) as error:
             if len(group) == 1:
-                group[0].error = error if isinstance(error, Refused) else Refused(f"{type(error).__name__} in a column")
+                group[0].error = (
+                    error if isinstance(error, RowRefused) else RowRefused(f"{type(error).__name__} in a column")
+                )
                 return
             for each in group:
                 self._commit([each])

@@ -13,10 +13,10 @@ from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
-from jangin.errors import LedgerError, MissingExtraError, StorageError
+from jangin.errors import LedgerError, MissingExtraError, RowRefused, StorageError
 from jangin.ledger import schema
 from jangin.ledger.row import now_us
-from jangin.ledger.store import ADD_DAILY, INSERT_ROW, INSERT_TEXT, Durability, Group, Refused, Tuple, damaged, full
+from jangin.ledger.store import ADD_DAILY, INSERT_ROW, INSERT_TEXT, Durability, Group, Tuple, damaged, full
 
 LOCK = 0x4A4E474C  # the advisory lock of the migrations
 PARTS = 64
@@ -177,7 +177,7 @@ class PostgresWriter:
                 cursor.execute("COMMIT")
         except (errors.IntegrityError, errors.DataError, errors.ProgrammingError, ValueError, OverflowError) as error:
             self._roll_back()
-            raise Refused(_rule(error)) from None
+            raise RowRefused(_rule(error)) from None
         except errors.Error as error:
             lost = connection.broken or connection.closed
             self._roll_back()

@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from jangin.errors import LedgerError, StorageError
+from jangin.errors import LedgerError, RowRefused, StorageError
 from jangin.ledger import schema
 from jangin.ledger.checkpoints import Checkpointer
 from jangin.ledger.row import now_us
-from jangin.ledger.store import ADD_DAILY, INSERT_ROW, INSERT_TEXT, Durability, Group, Refused, Tuple, damaged, full
+from jangin.ledger.store import ADD_DAILY, INSERT_ROW, INSERT_TEXT, Durability, Group, Tuple, damaged, full
 
 APPLICATION_ID = 0x4A4E474C  # "JNGL": which program's file this is, where SQLite keeps that
 BUSY_S = 10.0
@@ -194,7 +194,7 @@ class SqliteWriter:
                     connection.executemany(INSERT_TEXT, group.texts)
                 connection.executemany(ADD_DAILY, group.daily)
         except _BAD_VALUES as error:
-            raise Refused(_rule(error)) from None
+            raise RowRefused(_rule(error)) from None
         except sqlite3.Error as error:
             raise self._store._fault(error) from error
         self._checkpointer.committed()

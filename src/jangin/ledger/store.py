@@ -45,7 +45,7 @@ class Writer(Protocol):
     """One connection that writes; used by one thread at a time."""
 
     def commit(self, group: Group) -> None:
-        """All of the group or nothing. Raises: Refused for a row that breaks a rule; StorageError."""
+        """All of the group or nothing. Raises: RowRefused for a row that breaks a rule; StorageError."""
 
     def work(self, statements: Sequence[tuple[str, Sequence[Any]]]) -> list[int]:
         """Runs statements in one transaction and returns how many rows each changed. Raises: StorageError."""
@@ -68,14 +68,6 @@ class Store(Protocol):
 
     def examine(self) -> list[str]:
         """Reads the whole database and says what is damaged; empty: nothing."""
-
-
-class Refused(LedgerError):
-    """A row breaks a rule of its table. `rule` names the rule; the value is never shown."""
-
-    def __init__(self, rule: str):
-        super().__init__(f"the ledger refuses a row: {rule}", "a column holds a name, a count or a hash, never a text")
-        self.rule = rule
 
 
 def full(where: str, why: str) -> StorageError:
