@@ -74,7 +74,7 @@ def learn(
     )
     trainer.can_return_loss = True
     trainer.remove_callback(PrinterCallback)
-    last = None if steps is not None else _begun(checkpoints, recipe)
+    last = None if steps is not None else begun(checkpoints, recipe)
     stopped = "all epochs" if steps is None else f"{steps} steps"
     try:
         # Autocast casts once; PEFT's own casts go there and back.
@@ -146,8 +146,8 @@ def _arguments(rows: int, recipe: Recipe, how: Arrangement, folder: Path, seed: 
     )
 
 
-def _begun(checkpoints: Path, recipe: Recipe) -> str | None:
-    """The checkpoint to go on from; those of another recipe are removed."""
+def begun(checkpoints: Path, recipe: Recipe) -> str | None:
+    """The checkpoint to go on from; those of another recipe, and those half written, are removed."""
     told, ours = checkpoints / "recipe.json", msgspec.json.encode(recipe)
     if not told.is_file() or told.read_bytes() != ours:
         shutil.rmtree(checkpoints, ignore_errors=True)

@@ -52,12 +52,14 @@ def run(job: Job, processes: int) -> tuple[Any, Any]:
     import torch
     from safetensors.torch import load_file
 
-    from jangin.train.learn import Learnt
+    from jangin.train.learn import CHECKPOINTS, Learnt, begun
     from jangin.train.weights import OutOfMemory
 
     folder = Path(job.folder)
     for name in (_RESULT, _STATE):
         (folder / name).unlink(missing_ok=True)
+    if job.steps is None:
+        begun(folder / CHECKPOINTS, job.recipe)  # once, before several processes look
     (folder / _JOB).write_bytes(msgspec.msgpack.encode(job))
     command = [sys.executable, "-m", "accelerate.commands.launch", "--num_processes", str(processes)]
     command += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
