@@ -5,11 +5,12 @@
 
 The adapters are random and small, each on all linear layers: they cost what trained ones cost. Progress goes to stderr.
 No part begins another round that would end after --seconds; a measurement through the server is cut, and says so, after
-a sixth of that, and one without the server then begins no further request. One JSON document:
+a sixth of that (null, no part of a ratio); one without the server then begins no further request. One JSON document:
 
 cold    from the start of the command to the first text of the first answer, over HTTP
 waits   tokens/s of the engine alone, one request at a time and BUSY, by how long its threads wait before they sleep
-        (GOMP_SPINCOUNT; 300,000 is libgomp's own choice). What models/host.py has chosen should lose nothing here
+        (GOMP_SPINCOUNT; 300,000 is libgomp's own choice; null did not end). What models/host.py has chosen should lose
+        nothing here
 speed   tokens/s of the same requests, BUSY of one adapter under way at any time: by the engine alone in this process,
         and through the server, streamed; alternating rounds, and the ratio of each pair. Also milliseconds of processor
         time a token takes in the HTTP process and in this client: they are steady where tokens/s are not
@@ -33,7 +34,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -186,24 +187,28 @@ def cold(folders: Sequence[Path]) -> float:
 
 def waits(folder: Path, clock: Clock) -> dict[str, Any]:
     """In processes of their own: libgomp reads its settings once."""
-    found: dict[str, list[dict[str, float]]] = {}
+    found: dict[str, list[dict[str, float] | None]] = {}
+    context = multiprocessing.get_context("spawn")
     for _ in clock.rounds("waits"):
         for spins in (300_000, host.SPINS // 4, host.SPINS, host.SPINS * 4):
             os.environ["GOMP_SPINCOUNT"] = str(spins)
-            with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-                rate = pool.submit(alone_in_process, folder, clock.longest_s / 4).result()
+            ours, theirs = context.Pipe()
+            process = context.Process(target=alone_in_process, args=(folder, clock.longest_s / 4, theirs))
+            process.start()
+            rate = ours.recv() if ours.poll(clock.longest_s) else None  # beside other work it may never end
+            process.kill()
+            process.join()
             say(f"  {spins} spins: {rate}")
             found.setdefault(str(spins), []).append(rate)
     del os.environ["GOMP_SPINCOUNT"]
     return found
 
 
-def alone_in_process(folder: Path, longest_s: float) -> dict[str, float]:
+def alone_in_process(folder: Path, longest_s: float, to: Any) -> None:
     writer = load_writer(folder, Readers())
     one = alone(writer, prompts(4), 1, longest_s)
     busy = alone(writer, prompts(BUSY), BUSY, longest_s)
-    writer.close()
-    return {"1": one, str(BUSY): busy}
+    to.send({"1": one, str(BUSY): busy})
 
 
 def speed(folder: Path, clock: Clock) -> dict[str, Any]:
@@ -226,7 +231,7 @@ def speed(folder: Path, clock: Clock) -> dict[str, Any]:
         "served_tok_per_s": served,
         "http_cpu_ms_per_token": http_ms,
         "client_cpu_ms_per_token": client_ms,
-        "ratio": round(statistics.median(b / a for a, b in zip(engine, served)), 3),
+        "ratio": ratio(served, engine),
     }
 
 
@@ -242,15 +247,14 @@ def mixed(folders: list[Path], base: str, clock: Clock) -> dict[str, Any]:
                 for way, some in (("one", names[:1]), ("all", names)):
                     before = sum(map(cpu_s, engine))
                     rate, tokens = through(url, some, asked, clients, clock.longest_s)
-                    cpu_ms = round((sum(map(cpu_s, engine)) - before) * 1e3 / max(1, tokens), 2)
+                    used = sum(map(cpu_s, engine)) - before
+                    cpu_ms = None if rate is None else round(used * 1e3 / max(1, tokens), 2)
                     say(f"  {clients} under way, {way}: {rate} tokens/s, {cpu_ms} ms of the engine per token")
                     found[str(clients)].setdefault(f"{way}_tok_per_s", []).append(rate)
                     found[str(clients)].setdefault(f"{way}_cpu_ms_per_token", []).append(cpu_ms)
     for each in found.values():
-        pairs = zip(each["one_tok_per_s"], each["all_tok_per_s"])
-        each["ratio"] = round(statistics.median(b / a for a, b in pairs), 3)
-        costs = zip(each["one_cpu_ms_per_token"], each["all_cpu_ms_per_token"])
-        each["ratio_by_cpu"] = round(statistics.median(a / b for a, b in costs), 3)
+        each["ratio"] = ratio(each["all_tok_per_s"], each["one_tok_per_s"])
+        each["ratio_by_cpu"] = ratio(each["one_cpu_ms_per_token"], each["all_cpu_ms_per_token"])
     paths = {folder.name: folder / bundle.ADAPTER for folder in folders}
     with Decoder(weights_of(base), paths, context=CONTEXT) as decoder:
         for clients, asked in crowds.items():
@@ -258,6 +262,12 @@ def mixed(folders: list[Path], base: str, clock: Clock) -> dict[str, Any]:
             say(f"  {clients} under way, engine without turns, all: {rate} tokens/s")
             found[str(clients)]["engine_without_turns_all"] = rate
     return found
+
+
+def ratio(some: list[float | None], others: list[float | None]) -> float | None:
+    """The median over the rounds in which both were measured."""
+    found = [a / b for a, b in zip(some, others) if a is not None and b is not None]
+    return round(statistics.median(found), 3) if found else None
 
 
 def alone(writer: Any, asked: list[str], clients: int, longest_s: float) -> float:
@@ -293,8 +303,8 @@ def threaded(one: Callable[[int], int], count: int, clients: int, longest_s: flo
     return round(tokens / (time.perf_counter() - begun), 1)
 
 
-def through(url: str, names: list[str], asked: list[str], clients: int, longest_s: float) -> tuple[float, int]:
-    """Tokens per second, and tokens, that the server writes for so many clients, streamed."""
+def through(url: str, names: list[str], asked: list[str], clients: int, longest_s: float) -> tuple[float | None, int]:
+    """Tokens per second, and tokens, that the server writes for so many clients, streamed; None when it was cut."""
     begun = time.perf_counter()
     todo = iter(range(len(asked)))
 
@@ -311,7 +321,8 @@ def through(url: str, names: list[str], asked: list[str], clients: int, longest_
 
     asyncio.run(crowd())
     if len(done) < len(asked):
-        say(f"  cut after {longest_s:.0f} s with {len(done)} of {len(asked)} requests answered: not comparable")
+        say(f"  cut after {longest_s:.0f} s with {len(done)} of {len(asked)} requests answered")
+        return None, sum(done)
     tokens = sum(done)
     return round(tokens / (time.perf_counter() - begun), 1), tokens
 

@@ -31,9 +31,11 @@ class Outgoing:
         with self._sending:
             with self._change:
                 parts, self._waiting = self._waiting, []
+            if not (data := b"".join([*parts, *map(pack, reports)])):
+                return
             # A pipe that is broken means that the other end is gone, as the thread that reads is about to see.
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                self._channel.sendall(b"".join([*parts, *map(pack, reports)]))
+                self._channel.sendall(data)
 
     def send_soon(self, report: Report) -> None:
         """Within GATHER_S, with others."""
