@@ -63,6 +63,7 @@ class Base:
     """What Presidio's recognisers find, where the words beside it agree."""
 
     def __init__(self) -> None:
+        found = recognisers()  # names the extra where it is missing
         import regex
 
         flags = regex.DOTALL | regex.MULTILINE | regex.IGNORECASE  # Presidio's own default
@@ -73,7 +74,7 @@ class Base:
                 topics,
                 [(regex.compile(each.regex, flags), each.score) for each in recogniser.patterns],
             )
-            for name, recogniser in recognisers().items()
+            for name, recogniser in found.items()
             for entity, topics in [RECOGNISERS[name]]
         ]
 
