@@ -5,7 +5,8 @@
 
 The adapters are random and small, each on all linear layers: they cost what trained ones cost. Progress goes to stderr.
 No part begins another round that would end after --seconds; a measurement through the server is cut, and says so, after
-a sixth of that (null, no part of a ratio); one without the server then begins no further request. One JSON document:
+a sixth of that (in `mixed` a half): it is null and no part of a ratio. One without the server then begins no further
+request. One JSON document:
 
 cold    from the start of the command to the first text of the first answer, over HTTP
 waits   tokens/s of the engine alone, one request at a time and BUSY, by how long its threads wait before they sleep
@@ -216,15 +217,18 @@ def speed(folder: Path, clock: Clock) -> dict[str, Any]:
     asked = prompts(32)
     with start([folder]) as (process, url):
         writer = load_writer(folder, Readers())
-        for _ in clock.rounds("speed"):
-            engine.append(alone(writer, asked, BUSY, clock.longest_s))
-            say(f"  engine alone: {engine[-1]} tokens/s")
-            before = cpu_s(process.pid), time.process_time()
-            rate, tokens = through(url, [folder.name], asked, BUSY, clock.longest_s)
-            served.append(rate)
-            http_ms.append(round((cpu_s(process.pid) - before[0]) * 1e3 / max(1, tokens), 3))
-            client_ms.append(round((time.process_time() - before[1]) * 1e3 / max(1, tokens), 3))
-            say(f"  served: {rate} tokens/s; per token {http_ms[-1]} ms of HTTP, {client_ms[-1]} ms of this client")
+        for turn in clock.rounds("speed"):
+            for way in ("engine", "served") if turn % 2 else ("served", "engine"):
+                if way == "engine":
+                    engine.append(alone(writer, asked, BUSY, clock.longest_s))
+                    say(f"  engine alone: {engine[-1]} tokens/s")
+                    continue
+                before = cpu_s(process.pid), time.process_time()
+                rate, tokens = through(url, [folder.name], asked, BUSY, clock.longest_s)
+                served.append(rate)
+                http_ms.append(round((cpu_s(process.pid) - before[0]) * 1e3 / max(1, tokens), 3))
+                client_ms.append(round((time.process_time() - before[1]) * 1e3 / max(1, tokens), 3))
+                say(f"  served: {rate} tokens/s; per token {http_ms[-1]} ms of HTTP, {client_ms[-1]} ms of this client")
         writer.close()
     return {
         "engine_tok_per_s": engine,
@@ -238,7 +242,7 @@ def speed(folder: Path, clock: Clock) -> dict[str, Any]:
 def mixed(folders: list[Path], base: str, clock: Clock) -> dict[str, Any]:
     """{under way: {way: tokens/s of each round}}, and the ratio of all adapters to one."""
     names = [folder.name for folder in folders]
-    crowds = {PARALLEL: prompts(2 * len(names)), 4 * len(names): prompts(4 * len(names))}
+    crowds = {PARALLEL: prompts(2 * len(names)), 4 * len(names): prompts(12 * len(names))}
     found: dict[str, dict[str, Any]] = {str(clients): {} for clients in crowds}
     with start(folders) as (process, url):
         engine = children(process.pid)
@@ -246,7 +250,8 @@ def mixed(folders: list[Path], base: str, clock: Clock) -> dict[str, Any]:
             for clients, asked in crowds.items():
                 for way, some in (("one", names[:1]), ("all", names)):
                     before = sum(map(cpu_s, engine))
-                    rate, tokens = through(url, some, asked, clients, clock.longest_s)
+                    # Three times as long as others: the turns need a while until they are as full as they become.
+                    rate, tokens = through(url, some, asked, clients, 3 * clock.longest_s)
                     used = sum(map(cpu_s, engine)) - before
                     cpu_ms = None if rate is None else round(used * 1e3 / max(1, tokens), 2)
                     say(f"  {clients} under way, {way}: {rate} tokens/s, {cpu_ms} ms of the engine per token")
