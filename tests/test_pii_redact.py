@@ -45,7 +45,8 @@ def test_no_value_that_was_found_stays_in_the_redacted_text(text: str) -> None:
     text = f"전화 {value} {text}"
     redacted = Redactor(DETECTOR).redact(text)
     times = sum(text[span.start : span.end] == value for span in redacted.spans)
-    assert times >= 1 and redacted.text.count(value) == text.count(value) - times
+    # At most: what reads like a placeholder is escaped, and may take the beginning of such a number with it.
+    assert times >= 1 and redacted.text.count(value) <= text.count(value) - times
 
 
 def test_text_that_reads_like_a_placeholder_is_escaped() -> None:
