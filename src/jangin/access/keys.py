@@ -98,7 +98,7 @@ class Keys:
     def find(self, secret: bytes, now: float | None = None) -> Key | None:
         """The key that has this secret now; None: unknown, expired or revoked."""
         now = time.time() if now is None else now
-        found = self._by_hash.get(hashlib.sha256(secret).hexdigest())
+        found = self._by_hash.get(_hash(secret))
         if found is None:
             return None
         key, one = found
@@ -153,7 +153,7 @@ class Keys:
             limits=limits or Limits(),
             created=now,
             expires=None if lasts_s is None else now + lasts_s,
-            secrets=(Secret(_hash(secret), now),),
+            secrets=(Secret(_hash(secret.encode()), now),),
         )
         with self._changing() as keys:
             if any(other.name == name and other.revoked is None for other in keys):
@@ -172,7 +172,7 @@ class Keys:
                 for one in keys[at].secrets
                 if not _over(one.expires, now)
             ]
-            secrets = (*(older if grace_s > 0 else ()), Secret(_hash(secret), now))
+            secrets = (*(older if grace_s > 0 else ()), Secret(_hash(secret.encode()), now))
             keys[at] = msgspec.structs.replace(keys[at], secrets=secrets)
             return keys[at], secret
 
@@ -206,8 +206,8 @@ def new_secret() -> str:
     return PREFIX + base64.urlsafe_b64encode(os.urandom(32)).rstrip(b"=").decode()
 
 
-def _hash(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()
+def _hash(secret: bytes) -> str:
+    return hashlib.sha256(secret).hexdigest()
 
 
 def _over(expires: float | None, now: float) -> bool:

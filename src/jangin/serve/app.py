@@ -24,7 +24,6 @@ from jangin.serve.bodies import Bodies
 from jangin.serve.deliver import EVENTS, JSON, UNCACHED, Delivery, Pairs, Reply
 from jangin.serve.door import Door, Visit
 from jangin.serve.fleet import Entry, Fleet
-from jangin.serve.frames import Answers
 from jangin.serve.written import Shape
 
 _ID = re.compile(rb"[A-Za-z0-9._:/-]{1,128}")
@@ -144,8 +143,9 @@ async def classify(server: Server, body: bytes, visit: Visit) -> Reply:
     texts = wire.texts_of(request)
     visit.ask(entry)
     answers = await server.fleet.answer(entry, texts)
-    content, confidence = replies.classify(entry, texts, answers, request.top_k)
-    _report(visit, texts, answers, confidence)
+    used = replies.usage(texts, answers)
+    content, confidence = replies.classify(entry, used, answers, request.top_k)
+    _report(visit, used, answers.text_s * len(texts), confidence)
     return Reply(content, [JSON, *replies.headers(entry, confidence)])
 
 
@@ -163,8 +163,9 @@ async def chat(server: Server, body: bytes, visit: Visit) -> Reply | Delivery:
     answers = await server.fleet.answer(entry, [text])
     row = next(replies.rows(entry, answers))
     top = (request.top_logprobs or 0) if request.logprobs else None
-    completion = replies.chat(entry, text, row, visit.request_id, top)
-    _report(visit, [text], answers, row.confidence, len(row.given))
+    used = replies.usage([text], answers)
+    completion = replies.chat(entry, used, row, visit.request_id, top)
+    _report(visit, used, answers.text_s, row.confidence)
     headers = replies.headers(entry, row.confidence)
     if not request.stream:
         return Reply(replies.encode(completion), [JSON, *headers])
@@ -181,14 +182,12 @@ async def completions(server: Server, body: bytes, visit: Visit) -> Reply | Deli
     return Delivery(server.fleet, entry, order, Shape(entry, visit.request_id, order, False, wire.with_usage(request)))
 
 
-def _report(
-    visit: Visit, texts: list[str], answers: Answers, confidence: float | None, completion: int | None = None
-) -> None:
-    """Of labels: words count as tokens, and each given label as one."""
+def _report(visit: Visit, used: dict[str, int], work_s: float, confidence: float | None) -> None:
+    """Of labels; `used` is what the client is told."""
     visit.report(
-        prompt_tokens=sum(len(text.split()) for text in texts),
-        completion_tokens=answers.given.count(1) if completion is None else completion,
-        work_s=answers.text_s * len(texts),
+        prompt_tokens=used["prompt_tokens"],
+        completion_tokens=used["completion_tokens"],
+        work_s=work_s,
         confidence=confidence,
     )
 
@@ -208,7 +207,7 @@ async def moderations(server: Server, body: bytes, visit: Visit) -> Reply:
     visit.ask(entry)
     answers = await server.fleet.answer(entry, texts)
     content, confidence = replies.moderation(entry, answers, visit.request_id)
-    _report(visit, texts, answers, confidence)
+    _report(visit, replies.usage(texts, answers), answers.text_s * len(texts), confidence)
     return Reply(content, [JSON, *replies.headers(entry, confidence)])
 
 

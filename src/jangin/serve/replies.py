@@ -73,35 +73,33 @@ def headers(entry: Entry, confidence: float | None = None, certified: bool = Tru
     return found
 
 
-def usage(texts: list[str], completion: int) -> dict[str, int]:
-    prompt = sum(len(text.split()) for text in texts)
+def usage(texts: list[str], answers: Answers) -> dict[str, int]:
+    prompt, completion = sum(len(text.split()) for text in texts), answers.given.count(1)
     return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
 
 
-def classify(entry: Entry, texts: list[str], answers: Answers, top_k: int | None) -> tuple[bytes, float | None]:
+def classify(entry: Entry, used: dict[str, int], answers: Answers, top_k: int | None) -> tuple[bytes, float | None]:
     """(body, confidence of a single input)."""
     data = []
     is_tag = entry.info.kind == "tag"
-    completion = 0
     for index, row in enumerate(rows(entry, answers)):
         answer: dict[str, Any] = {"index": index}
         answer |= {"labels": row.given} if is_tag else {"label": row.given[0]}
         answer["confidence"] = row.confidence
         answer["probabilities"] = ranked(entry, row.probabilities, top_k)
         data.append(answer)
-        completion += len(row.given)
     confidence = data[0]["confidence"] if len(data) == 1 else None
     body = {
         "object": "list",
         "model": entry.info.name,
         "data": data,
-        "usage": usage(texts, completion),
+        "usage": used,
         "jangin": evidence(entry, confidence),
     }
     return encode(body), confidence
 
 
-def chat(entry: Entry, text: str, row: Row, request_id: str, top_logprobs: int | None) -> dict[str, Any]:
+def chat(entry: Entry, used: dict[str, int], row: Row, request_id: str, top_logprobs: int | None) -> dict[str, Any]:
     """A chat completion whose message is the label (labels of a `tag` task: separated by commas).
 
     top_logprobs: None without `logprobs`. A label counts as one token, with the logarithm of its probability.
@@ -120,7 +118,7 @@ def chat(entry: Entry, text: str, row: Row, request_id: str, top_logprobs: int |
         "model": entry.info.name,
         "system_fingerprint": entry.info.sha256[:12],
         "choices": [choice],
-        "usage": usage([text], len(row.given)),
+        "usage": used,
         "jangin": evidence(entry, row.confidence),
     }
 

@@ -91,7 +91,8 @@ class _Options(NamedTuple):
 def _figures() -> Figures:
     price = machine_price()
     watts = WATTS_PER_THREAD * available_cores() + MEMORY_WATTS
-    return Figures((price.value or 0.0) / 3600, watts, "modelled: 4 W a core and 10 W for memory while an engine works")
+    method = f"modelled: {WATTS_PER_THREAD:g} W a core and {MEMORY_WATTS:g} W for memory while an engine works"
+    return Figures((price.value or 0.0) / 3600, watts, method)
 
 
 def _loop_factory() -> Any:
