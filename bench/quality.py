@@ -1,12 +1,14 @@
 """Public data sets through the climb and `certify`, one JSON each under docs/results, a table in docs/results.md.
 
     python bench/quality.py DATA [--only banking77,...] [--work DIR] [--rungs RUNG,...] [--budget 3h]
+                                  [--sample 300]
 
 DATA is a folder with one sub-folder a data set (`train.jsonl.gz`, `test.jsonl.gz`, ...: rows of `input` and `output`);
 recorded answers are looked for in `recorded` beside it. Tasks whose answers are written need the extras `train` and
 `decoder`.
 Each certificate is a registered look at its sealed test; a repeated claim replays the stored verdict. The claims of
-PROMPTED are bases as they are, asked by `eval`: an estimate on open rows, no look, no verdict. Only `--only` runs them.
+PROMPTED are bases as they are, asked by `eval`: an estimate on open rows, no look, no verdict. Only `--only` runs them;
+`--sample` asks a base a seeded sample of that many rows, where the whole test takes hours, and the result says so.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
+import random
 import subprocess
 import sys
 import time
@@ -154,13 +157,20 @@ def kept(name: str, result: dict[str, Any]) -> None:
     (RESULTS / f"{name}.json").write_text(json.dumps(result, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
-def prompted(name: str, data: Path, work: Path) -> None:
-    """A base as it is on a whole test."""
+def prompted(name: str, data: Path, work: Path, sample: int | None) -> None:
+    """A base as it is on a whole test, or on a sample of it."""
     test, base = PROMPTED[name]
     folder = task_folder(test, TESTS[test], data, work)
+    asked = folder / "test.jsonl"
+    lines = asked.read_text(encoding="utf-8").splitlines()
+    if sample is not None and sample < len(lines):
+        chosen = sorted(random.Random(0).sample(range(len(lines)), sample))
+        asked = folder / f"sample-{sample}.jsonl"
+        asked.write_text("".join(lines[row] + "\n" for row in chosen), encoding="utf-8")
     start = time.monotonic()
-    found = jangin("eval", base, "--on", folder / "test.jsonl", "--task", folder)
-    kept(name, {"claim": name, "base": base, "evaluated": found, "seconds": round(time.monotonic() - start)})
+    found = jangin("eval", base, "--on", asked, "--task", folder)
+    seconds = round(time.monotonic() - start)
+    kept(name, {"claim": name, "base": base, "of": len(lines), "evaluated": found, "seconds": seconds})
     print(f"{name}: {found['metric']} {found['score']:.4f}", flush=True)
 
 
@@ -230,9 +240,9 @@ def prompted_table() -> list[str]:
     for each in found:
         told, test = each["evaluated"], PROMPTED[each["claim"]][0]
         limits = "none" if told["lower"] is None else f"{told['lower']:.3f} to {told['upper']:.3f}"
-        lines.append(
-            f"| {each['base']} on {test} | {told['metric']} | {told['score']:.4f} | {limits} | {told['n']:,} |"
-        )
+        whole = each.get("of", told["n"])
+        asked = f"{told['n']:,}" + (f", a sample of {whole:,}" if whole > told["n"] else "")
+        lines.append(f"| {each['base']} on {test} | {told['metric']} | {told['score']:.4f} | {limits} | {asked} |")
     return lines
 
 
@@ -243,11 +253,12 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("runs/quality"))
     parser.add_argument("--rungs", help="instead of a claim's own: what `jangin train --rungs` takes")
     parser.add_argument("--budget", help="instead of a claim's own")
+    parser.add_argument("--sample", type=int, help="rows that a prompted base is asked; all without it")
     arguments = parser.parse_args()
     more = [f"--{key}={value}" for key in ("rungs", "budget") if (value := getattr(arguments, key))]
     for name in arguments.only.split(",") if arguments.only else CLAIMS:
         if name in PROMPTED:
-            prompted(name, arguments.data.resolve(), arguments.work)
+            prompted(name, arguments.data.resolve(), arguments.work, arguments.sample)
         else:
             run(name, arguments.data.resolve(), arguments.work, more)
         table()

@@ -18,17 +18,21 @@ LOCAL = "http://127.0.0.1"
 
 @contextlib.asynccontextmanager
 async def application(folders: Sequence[Path], **options: Any) -> AsyncIterator[tuple[httpx.AsyncClient, Fleet]]:
-    """A client of the application and its fleet."""
+    """A client of the application and its fleet. outlet: makes the way out, in the loop that uses it."""
     behind_proxy, door = options.pop("behind_proxy", False), options.pop("door", None)
+    make = options.pop("outlet", None)
     fleet = Fleet(**options)
+    outlet = make() if make else None
     try:
         for folder in folders:
             await fleet.load(folder)
-        transport = httpx.ASGITransport(create(fleet, behind_proxy, door))
+        transport = httpx.ASGITransport(create(fleet, behind_proxy, door, outlet))
         async with httpx.AsyncClient(transport=transport, base_url=LOCAL, timeout=60) as client:
             yield client, fleet
     finally:
         await fleet.stop()
+        if outlet is not None:
+            await outlet.close()
 
 
 def drive(

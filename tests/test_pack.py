@@ -147,7 +147,9 @@ def test_a_new_bundle_takes_the_place_of_the_old_one_whole(tmp_path: Path) -> No
     out = ngram_bundle(tmp_path / "out")
     (out / "certificate.json").write_text("{}")
     train(folder, out, quiet=True, only=["ngrams"])
-    assert sorted(path.name for path in out.iterdir()) == ["head.safetensors", "manifest.json", "record.json"]
+    assert sorted(path.name for path in out.iterdir()) == [
+        *("head.safetensors", "manifest.json", "record.json", "terms.json")
+    ]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "task"]
 
 

@@ -26,6 +26,7 @@ fields: {roles: [system, user], keys: [message, 나라], parameters: [response_f
 redact: none
 target: 0.97
 confidence: 0.9
+audit: 0.01
 budget: {usd_per_day: 2, usd_per_month: 30}
 capture: {keep_days: 30}
 """
@@ -48,13 +49,16 @@ def test_every_key_is_read() -> None:
         redact="none",
         target=0.97,
         confidence=0.9,
+        audit=0.01,
         budget=Budget(2, 30),
         keep_days=30,
     )
 
 
 def test_what_is_left_out_is_strict() -> None:
-    assert read("{}") == Policy("deny", "abstain", (), Leaving(("user",), None, ()), "pii", 0.95, 0.95, Budget(), None)
+    assert read("{}") == Policy(
+        *("deny", "abstain", (), Leaving(("user",), None, ()), "pii", None, 0.95, 0.0, Budget(), None)
+    )
     allowed = read(ALLOW)
     assert (allowed.redact, allowed.fields.roles, allowed.keep_days) == ("pii", ("user",), None)
 
@@ -98,6 +102,12 @@ def test_a_task_keeps_its_hash_when_only_the_way_out_changes(tmp_path: Path) -> 
             "policy.budget says what may leave, but policy.egress is deny",
             "remove it, or write 'egress: allow'",
         ),
+        (
+            "{confidence: 0.9}",
+            "policy.confidence belongs to a promise, but policy.target makes none",
+            "write 'target: 0.95', say, or remove it",
+        ),
+        ("{target: 0.9, audit: 1}", "policy.audit is 1; expected a share above 0 and below 1", None),
         ("{redact: pii}", "policy.redact says what may leave, but policy.egress is deny", None),
         ("{capture: {keep_days: 2}}", "policy.capture says what may leave, but policy.egress is deny", None),
         ("{egress: allow}", "policy.egress is allow, but policy.endpoints names no endpoint", None),
@@ -160,7 +170,7 @@ def test_a_task_keeps_its_hash_when_only_the_way_out_changes(tmp_path: Path) -> 
         (
             "[deny]",
             "policy is ['deny']; expected keys out of egress, unsure, endpoints, fields, redact, target, confidence, "
-            "budget, capture",
+            "audit, budget, capture",
             None,
         ),
     ],
@@ -216,7 +226,7 @@ def test_a_wrong_configuration_of_the_server_is_refused_by_name(text: str, messa
 
 
 def test_a_server_that_says_nothing_lets_nothing_leave() -> None:
-    denied = Policy(unsure="abstain", target=0.97, confidence=0.9)
+    denied = Policy(unsure="abstain", target=0.97, confidence=0.9, audit=0.01)
     assert effective(read(FULL), None) == effective(read(FULL), Server()) == denied
     upstream = {"upstreams": [{"url": "https://api.openai.com/v1"}]}
     assert effective(read(FULL), read_server({"egress": "deny", **upstream}, "s")) == denied

@@ -69,6 +69,8 @@ def test_a_single_answer_carries_its_evidence_in_body_and_headers(served: Served
     assert list(row["probabilities"].values()) == sorted(row["probabilities"].values(), reverse=True)
     assert row["confidence"] == row["probabilities"]["card_lost"]
     assert body["usage"] == {"prompt_tokens": 4, "completion_tokens": 1, "total_tokens": 5}
+    spent = {name: body["jangin"].pop(name) for name in ("cost_usd", "energy_wh")}
+    assert spent["cost_usd"] > 0 and spent["energy_wh"] > 0
     assert body["jangin"] == {
         "route": "local",
         "specialist": sha256,
@@ -78,6 +80,8 @@ def test_a_single_answer_carries_its_evidence_in_body_and_headers(served: Served
     }
     found = {name: value for name, value in answer.headers.items() if name.startswith("x-")}
     assert len(found.pop("x-request-id")) == 24
+    assert float(found.pop("x-jangin-cost-usd")) == pytest.approx(spent["cost_usd"], abs=1e-9)
+    assert float(found.pop("x-jangin-energy-wh")) == pytest.approx(spent["energy_wh"], abs=1e-9)
     assert found == {
         "x-jangin-route": "local",
         "x-jangin-specialist": sha256[:12],

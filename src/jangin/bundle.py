@@ -9,6 +9,7 @@ bank-intents/
   tagger.safetensors, cues.json, choice-N.safetensors    of one that copies: the chain's weights, what each of them is
                      about, and of the Nth field, when it is chosen from a few values, a linear head
   record.json        the climb: every rung tried, seconds, energy, parity (not part of the identity)
+  terms.json         the task's policy and instruction, for the server (not part of the identity)
   certificate.*      written by `certify` (not part of the identity)
 """
 

@@ -253,6 +253,8 @@ def serve(arguments: Namespace) -> int:
 
     if (arguments.tls_cert is None) != (arguments.tls_key is None):
         raise InputError("--tls-cert and --tls-key belong together", "name both files")
+    if not arguments.specialist and not arguments.task:
+        raise InputError("nothing to serve", "name a specialist's folder, or a --task to pass through")
     return start(
         arguments.specialist,
         arguments.host,
@@ -267,6 +269,8 @@ def serve(arguments: Namespace) -> int:
         ledger=arguments.ledger,
         durability=arguments.durability,
         tls=None if arguments.tls_cert is None else (arguments.tls_cert, arguments.tls_key),
+        config=arguments.config,
+        tasks=arguments.task,
     )
 
 

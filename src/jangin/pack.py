@@ -19,6 +19,7 @@ from jangin.files import hash_file, storage_error, write_atomic
 from jangin.models import linear
 from jangin.models.base import Floats, sigmoid, softmax
 from jangin.models.specialist import Readers, Specialist
+from jangin.terms import terms_of, write_terms
 from jangin.train.judge import LabelsJudged
 from jangin.train.rungs import PARITY_ROWS, Attempt
 from jangin.train.workshop import Shop, Workshop
@@ -47,6 +48,7 @@ def pack(
 
     def build(folder: Path) -> dict[str, Any]:
         _write_bundle(shop, rung, attempt, judged, shipped.head, folder)
+        write_terms(folder, terms_of(shop.task, shop.labels))
         return record(_parity(shop, shipped.trainer, folder))
 
     return put_in_place(out, build)

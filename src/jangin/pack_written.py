@@ -16,6 +16,7 @@ from jangin.files import hash_file, write_atomic
 from jangin.models.base import Rule
 from jangin.models.written import load_writer
 from jangin.pack import lineage, post, put_in_place
+from jangin.terms import terms_of, write_terms
 from jangin.train.judge import Judged
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def pack(
 
     def build(folder: Path) -> dict[str, Any]:
         write_bundle(shop, candidate, judged.calibration, folder)
+        write_terms(folder, terms_of(shop.task, schema=shop.schema))
         return record(_parity(shop, candidate, folder))
 
     return put_in_place(out, build)

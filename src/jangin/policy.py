@@ -57,7 +57,9 @@ class Budget(msgspec.Struct, frozen=True, omit_defaults=True):
 class Policy(msgspec.Struct, frozen=True):
     """What may leave the machine, and what happens to an answer below the threshold.
 
-    target, confidence: of the answers given locally at least `target` are right, with this confidence.
+    target, confidence: of the answers given locally at least `target` are right, with this confidence; None: nothing is
+    promised, every answer is given whatever its confidence, and `unsure` has no effect.
+    audit: share of the answers under a promise that are drawn for somebody to say whether they were right.
     keep_days: how long captured exchanges are kept; None: nothing is captured.
     """
 
@@ -66,8 +68,9 @@ class Policy(msgspec.Struct, frozen=True):
     endpoints: tuple[Allowed, ...] = ()
     fields: Leaving = Leaving()
     redact: str = "pii"
-    target: float = 0.95
+    target: float | None = None
     confidence: float = 0.95
+    audit: float = 0.0
     budget: Budget = Budget()
     keep_days: int | None = None
 
@@ -82,7 +85,7 @@ class Policy(msgspec.Struct, frozen=True):
         plain = Policy()
         found |= {
             name: getattr(self, name)
-            for name in ("redact", "target", "confidence")
+            for name in ("redact", "target", "confidence", "audit")
             if getattr(self, name) != getattr(plain, name)
         }
         if self.budget.limited:
@@ -213,7 +216,8 @@ class Reading:
         return self.whole(f"{key}.keep_days", given["keep_days"], MAX_KEEP_DAYS, expected)
 
 
-_KEYS = ("egress", "unsure", "endpoints", "fields", "redact", "target", "confidence", "budget", "capture")
+_KEYS = ("egress", "unsure", "endpoints", "fields", "redact", "target", "confidence", "audit", "budget", "capture")
+PROMISED = 0.95  # where an answer is to be escalated when unsure, and no target says how sure
 _OF_EGRESS = ("endpoints", "fields", "redact", "budget", "capture")
 
 
@@ -229,6 +233,10 @@ def read_policy(value: Any, file: str) -> Policy:
         if key in given:
             expected = "a number above 0.5 and below 1"
             found[key] = reading.number(f"policy.{key}", given[key], 0.5, 1, expected)
+    if "audit" in given:
+        found["audit"] = reading.number("policy.audit", given["audit"], 0, 1, "a share above 0 and below 1")
+    if found.get("unsure") == "escalate":
+        found.setdefault("target", PROMISED)
     if "endpoints" in given:
         found["endpoints"] = _endpoints(reading, given["endpoints"])
     if "fields" in given:
@@ -243,6 +251,12 @@ def read_policy(value: Any, file: str) -> Policy:
 
 
 def _agree(reading: Reading, policy: Policy, given: dict[str, Any]) -> None:
+    for key in ("confidence", "audit"):
+        if key in given and policy.target is None:
+            raise reading.refuse(
+                f"policy.{key} belongs to a promise, but policy.target makes none",
+                "write 'target: 0.95', say, or remove it",
+            )
     if policy.egress == "deny":
         if policy.unsure == "escalate":
             raise reading.refuse(

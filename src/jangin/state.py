@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 KEYS, LEDGER, AUDIT = "keys.json", "ledger.sqlite", "audit"
+WATCHES, SECRET = "watches", "draws.key"  # over promises; which answers are audited
 
 
 def state_folder(given: Path | None = None) -> Path:

@@ -173,7 +173,7 @@ def effective(policy: Policy, server: Server | None) -> Policy:
     endpoints = () if server is None or server.egress == "deny" else _both(policy.endpoints, server)
     if server is None or policy.egress == "deny" or not endpoints:
         unsure = "abstain" if policy.unsure == "escalate" else policy.unsure
-        return Policy(unsure=unsure, target=policy.target, confidence=policy.confidence)
+        return Policy(unsure=unsure, target=policy.target, confidence=policy.confidence, audit=policy.audit)
     days = None
     if policy.keep_days is not None and server.keep_days is not None:
         days = min(policy.keep_days, server.keep_days)

@@ -107,6 +107,7 @@ MIGRATIONS = (
             "INSERT INTO ledger_pruned VALUES (0)",
         ),
     ),
+    Migration(2, "requests by their id", ("CREATE INDEX ledger_requests_id ON ledger_requests (id)",)),
 )
 
 VERSIONS = """CREATE TABLE IF NOT EXISTS ledger_schema (

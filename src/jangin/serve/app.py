@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 import os
 import re
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -19,25 +21,41 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from jangin.errors import EngineError, JanginError, RequestError, StorageError
-from jangin.serve import asked, replies, wire
+from jangin.serve import asked, passage, replies, wire
 from jangin.serve.bodies import Bodies
-from jangin.serve.deliver import EVENTS, JSON, UNCACHED, Delivery, Pairs, Reply
+from jangin.serve.cascade import Cascade, Messages
+from jangin.serve.deliver import EVENTS, JSON, UNCACHED, Delivery, Reply, refuse_unsure
 from jangin.serve.door import Door, Visit
+from jangin.serve.evidence import Pairs, headers
+from jangin.serve.feedback import feedback
 from jangin.serve.fleet import Entry, Fleet
+from jangin.serve.passage import Passage
 from jangin.serve.written import Shape
+from jangin.terms import Terms
+
+if TYPE_CHECKING:
+    from jangin.serve.outlet import Outlet
 
 _ID = re.compile(rb"[A-Za-z0-9._:/-]{1,128}")
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
 
-Work = Callable[["Server", bytes, Visit], Awaitable[Reply | Delivery]]
+class Runs(Protocol):
+    """An answer that sends itself, or says what is to be sent."""
+
+    async def run(self, receive: Receive, send: Send, visit: Visit) -> Reply | None: ...
+
+
+Work = Callable[["Server", bytes, Visit], Awaitable[Reply | Runs]]
 
 
 class Server:
     """What the routes share."""
 
-    def __init__(self, fleet: Fleet, door: Door, behind_proxy: bool):
+    def __init__(self, fleet: Fleet, door: Door, behind_proxy: bool, outlet: Outlet | None):
         self.fleet = fleet
+        self.outlet = outlet
+        self.cascade = Cascade(None if outlet is None else outlet.egress)
         self.door = door
         self.behind_proxy = behind_proxy
         self.started = int(time.time())
@@ -99,11 +117,11 @@ async def _send(send: Send, reply: Reply, request_id: str) -> None:
 
 
 def refusal(error: JanginError) -> Reply:
-    headers: Pairs = [JSON]
+    about: Pairs = [JSON]
     status = wire.error_status(error)
     if status in (429, 503):
-        headers.append((b"retry-after", b"%d" % getattr(error, "retry_after_s", 1)))
-    return Reply(wire.error_body(error), headers, status)
+        about.append((b"retry-after", b"%d" % max(1, math.ceil(getattr(error, "retry_after_s", None) or 1))))
+    return Reply(wire.error_body(error), about, status)
 
 
 def _request_id(scope: Scope) -> str:
@@ -142,11 +160,31 @@ async def classify(server: Server, body: bytes, visit: Visit) -> Reply:
         raise _wrong_kind(entry, "it has no labels: POST /v1/chat/completions")
     texts = wire.texts_of(request)
     visit.ask(entry)
+    used, found = await _answered(server, entry, texts, visit, lambda at: _said(texts[at]))
+    content = replies.classify(entry, used, found, request.top_k, visit)
+    return Reply(content, [JSON, *headers(entry, visit, replies.alone(found))])
+
+
+async def _answered(
+    server: Server, entry: Entry, texts: list[str], visit: Visit, question: Callable[[int], Messages]
+) -> tuple[dict[str, int], list[replies.Row]]:
+    """(usage, an answer for each text); `visit` is told what they took and what became of them."""
     answers = await server.fleet.answer(entry, texts)
-    used = replies.usage(texts, answers)
-    content, confidence = replies.classify(entry, used, answers, request.top_k)
-    _report(visit, used, answers.text_s * len(texts), confidence)
-    return Reply(content, [JSON, *replies.headers(entry, confidence)])
+    used, found = replies.usage(texts, answers), list(replies.rows(entry, answers))
+    visit.report(
+        prompt_tokens=used["prompt_tokens"],
+        completion_tokens=used["completion_tokens"],
+        work_s=answers.text_s * len(texts),
+        confidence=replies.alone(found),
+    )
+    if entry.promise is not None:
+        confidences = [row.confidence for row in found]
+        visit.went(await server.cascade.weigh(entry, visit.request_id, confidences, question))
+    return used, found
+
+
+def _said(text: str) -> Messages:
+    return [{"role": "user", "content": text}]
 
 
 async def chat(server: Server, body: bytes, visit: Visit) -> Reply | Delivery:
@@ -155,21 +193,25 @@ async def chat(server: Server, body: bytes, visit: Visit) -> Reply | Delivery:
     if entry.info.writing:
         order = asked.of_chat(request, entry.info, entry.handle)
         visit.ask(entry)
-        shape = Shape(entry, visit.request_id, order, True, wire.with_usage(request))
-        return Delivery(server.fleet, entry, order, shape)
+        shape = Shape(entry, visit, order, True, wire.with_usage(request))
+        return Delivery(server.fleet, entry, order, shape, server.cascade, wire.messages_of(request), _limits(request))
     wire.for_labels(request)
     text = wire.chat_text(request.messages, "messages")
     visit.ask(entry)
-    answers = await server.fleet.answer(entry, [text])
-    row = next(replies.rows(entry, answers))
+    used, [row] = await _answered(server, entry, [text], visit, lambda _: wire.messages_of(request))
+    refuse_unsure(visit.outcomes)
     top = (request.top_logprobs or 0) if request.logprobs else None
-    used = replies.usage([text], answers)
-    completion = replies.chat(entry, used, row, visit.request_id, top)
-    _report(visit, used, answers.text_s, row.confidence)
-    headers = replies.headers(entry, row.confidence)
+    completion = replies.chat(entry, used, row, visit, top)
+    about = headers(entry, visit, row.confidence)
     if not request.stream:
-        return Reply(replies.encode(completion), [JSON, *headers])
-    return Reply(replies.chunks(completion, wire.with_usage(request)), [EVENTS, UNCACHED, *headers])
+        return Reply(replies.encode(completion), [JSON, *about])
+    return Reply(replies.chunks(completion, wire.with_usage(request)), [EVENTS, UNCACHED, *about])
+
+
+def _limits(request: wire.ChatRequest | asked.CompletionRequest) -> dict[str, Any]:
+    """What goes along with an escalated question: numbers that bound its answer."""
+    names = ("max_tokens", "max_completion_tokens", "temperature", "top_p", "seed")
+    return {name: value for name in names if (value := getattr(request, name, None)) is not None}
 
 
 async def completions(server: Server, body: bytes, visit: Visit) -> Reply | Delivery:
@@ -179,17 +221,8 @@ async def completions(server: Server, body: bytes, visit: Visit) -> Reply | Deli
         raise _wrong_kind(entry, "/v1/completions needs a 'generate' specialist")
     order = asked.of_completion(request, entry.info, entry.handle)
     visit.ask(entry)
-    return Delivery(server.fleet, entry, order, Shape(entry, visit.request_id, order, False, wire.with_usage(request)))
-
-
-def _report(visit: Visit, used: dict[str, int], work_s: float, confidence: float | None) -> None:
-    """Of labels; `used` is what the client is told."""
-    visit.report(
-        prompt_tokens=used["prompt_tokens"],
-        completion_tokens=used["completion_tokens"],
-        work_s=work_s,
-        confidence=confidence,
-    )
+    shape = Shape(entry, visit, order, False, wire.with_usage(request))
+    return Delivery(server.fleet, entry, order, shape, server.cascade, _said(request.prompt), _limits(request))
 
 
 def _wrong_kind(entry: Entry, why: str) -> RequestError:
@@ -205,10 +238,10 @@ async def moderations(server: Server, body: bytes, visit: Visit) -> Reply:
         raise _wrong_kind(entry, "moderation needs a 'tag' specialist")
     texts = wire.moderated(request)
     visit.ask(entry)
-    answers = await server.fleet.answer(entry, texts)
-    content, confidence = replies.moderation(entry, answers, visit.request_id)
-    _report(visit, replies.usage(texts, answers), answers.text_s * len(texts), confidence)
-    return Reply(content, [JSON, *replies.headers(entry, confidence)])
+    _, found = await _answered(server, entry, texts, visit, lambda at: _said(texts[at]))
+    if any(each.none for each in visit.outcomes):  # OpenAI's shape has no word for an answer that is not given
+        raise RequestError("not sure enough for what this task promises", status=422, code="unsure")
+    return Reply(replies.moderation(entry, found, visit), [JSON, *headers(entry, visit, replies.alone(found))])
 
 
 async def load(server: Server, body: bytes, visit: Visit) -> Reply:
@@ -238,23 +271,30 @@ async def _recorded(server: Server, visit: Visit, act: str, **what: str) -> None
 
 def _loaded(server: Server, entry: Entry, status: str) -> Reply:
     content = {"status": status, **replies.model(entry, server.started)}
-    return Reply(replies.encode(content), [JSON, *replies.headers(entry)])
+    return Reply(replies.encode(content), [JSON, *headers(entry)])
 
 
-def create(fleet: Fleet, behind_proxy: bool = False, door: Door | None = None) -> ASGIApp:
-    """The ASGI application over a fleet, and behind a door, that somebody else starts and stops."""
-    server = Server(fleet, door or Door(), behind_proxy)
+def create(fleet: Fleet, behind_proxy: bool = False, door: Door | None = None, outlet: Outlet | None = None) -> ASGIApp:
+    """The ASGI application over a fleet, a door, and perhaps a way out, which somebody else starts and stops."""
+    server = Server(fleet, door or Door(), behind_proxy, outlet)
     posts: dict[str, Work] = {
         "/v1/classify": classify,
         "/v1/chat/completions": chat,
         "/v1/completions": completions,
         "/v1/moderations": moderations,
     }
-    admin: dict[str, Work] = {"/v1/admin/load": load, "/v1/admin/reload": reload, "/v1/admin/unload": unload}
+    admin: dict[str, Work] = {
+        "/v1/feedback": feedback,
+        "/v1/admin/load": load,
+        "/v1/admin/reload": reload,
+        "/v1/admin/unload": unload,
+    }
     endpoints = {path: Endpoint(server, path.removeprefix("/v1/"), work) for path, work in posts.items()}
     endpoints |= {path: Endpoint(server, path.removeprefix("/v1/"), work, admin=True) for path, work in admin.items()}
     routes = [Route(path, endpoint, methods=["POST"]) for path, endpoint in endpoints.items()]
     routes += [
+        Route("/tasks/{task}/v1/chat/completions", Passing(server), methods=["POST"]),
+        Route("/tasks/{task}/v1/models", _passed_models(server)),
         Route("/v1/models", _models(server)),
         Route("/v1/models/{name:path}", _model(server)),
         Route("/healthz", _health(server)),
@@ -267,6 +307,46 @@ def create(fleet: Fleet, behind_proxy: bool = False, door: Door | None = None) -
         await (straight or framework)(scope, receive, send)
 
     return app
+
+
+class Passing:
+    """POST /tasks/{task}/v1/chat/completions."""
+
+    def __init__(self, server: Server):
+        self._server = server
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        work = partial(_pass_on, scope["path_params"]["task"])
+        await Endpoint(self._server, "passed/chat/completions", work)(scope, receive, send)
+
+
+async def _pass_on(task: str, server: Server, body: bytes, visit: Visit) -> Runs:
+    from jangin.egress.passing import read
+
+    terms = _terms(server, task, visit)
+    asked_for = read(body, task, visit.request_id)
+    visit.ask_task(task)
+    assert server.outlet is not None
+    return Passage(server.outlet, terms, asked_for)
+
+
+def _terms(server: Server, task: str, visit: Visit) -> Terms:
+    if not visit.sees(task):
+        raise RequestError(f"this key may not ask '{task[:80]}'", status=403, code="not_permitted")
+    served = server.fleet.entries.get(task)
+    return passage.terms_of(server.outlet, task, served.terms if served else None)
+
+
+def _passed_models(server: Server) -> Callable[[Request], Awaitable[Response]]:
+    async def models(request: Request) -> Response:
+        try:
+            visit = server.door.enter(request.scope, _request_id(request.scope), "models")
+            found = passage.models(_terms(server, request.path_params["task"], visit))
+        except RequestError as error:
+            return _refusal(error)
+        return Response(found.body, found.status, media_type="application/json")
+
+    return models
 
 
 def _models(server: Server) -> Callable[[Request], Awaitable[Response]]:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 from starlette.types import Receive, Send
 
 from jangin.errors import EngineError, JanginError, RequestError
 from jangin.serve import replies
+from jangin.serve.cascade import Cascade, Messages, Outcome
 from jangin.serve.door import Visit
+from jangin.serve.evidence import Pairs, headers
 from jangin.serve.fleet import Entry, Fleet
 from jangin.serve.following import Gone, Writing
 from jangin.serve.frames import Finished, Write
 from jangin.serve.written import Shape, broken
 
-Pairs = list[tuple[bytes, bytes]]
 JSON = (b"content-type", b"application/json")
 EVENTS = (b"content-type", b"text/event-stream; charset=utf-8")
 UNCACHED = (b"cache-control", b"no-cache")
@@ -30,11 +33,31 @@ class Reply(msgspec.Struct, frozen=True, gc=False):
     status: int = 200
 
 
-class Delivery:
-    """One answer to be written and sent. Nothing is asked of the engine before `run`."""
+def refuse_unsure(outcomes: Sequence[Outcome]) -> None:
+    """Raises: RequestError 422 where the task's policy refuses what is not sure enough."""
+    if any(each.route == "refused" for each in outcomes):
+        message = "the answer is not sure enough for what this task promises, and its policy refuses such answers"
+        raise RequestError(message, status=422, code="unsure")
 
-    def __init__(self, fleet: Fleet, entry: Entry, order: Write, shape: Shape):
+
+class Delivery:
+    """One answer to be written and sent. Nothing is asked of the engine before `run`.
+
+    cascade, question, parameters: for an answer that is not given here; the chat as it came, and what limits an answer.
+    """
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        entry: Entry,
+        order: Write,
+        shape: Shape,
+        cascade: Cascade,
+        question: Messages,
+        parameters: dict[str, Any],
+    ):
         self._fleet, self._entry, self._order, self._shape = fleet, entry, order, shape
+        self._cascade, self._question, self._parameters = cascade, question, parameters
 
     async def run(self, receive: Receive, send: Send, visit: Visit) -> Reply | None:
         """The response; None when it has been streamed, or nobody is there to take it.
@@ -43,10 +66,13 @@ class Delivery:
 
         Raises: RequestError, Overloaded, EngineError, as long as nothing was sent.
         """
+        weighed = self._entry.promise is not None and self._order.talk is None
         with self._fleet.write(self._entry, self._order) as writing:
-            watch = asyncio.create_task(_gone(receive))
+            watch = asyncio.create_task(gone(receive))
             watch.add_done_callback(lambda _: writing.cancel())
             try:
+                if weighed:
+                    return await self._weighed(writing, visit)
                 if self._order.stream:
                     await self._stream(writing, send, visit)
                     return None
@@ -66,14 +92,35 @@ class Delivery:
         text = "".join([part async for part in writing])
         assert writing.finished is not None
         _report(visit, writing.finished)
-        headers = replies.headers(self._entry, writing.finished.confidence, self._shape.certified)
-        return Reply(self._shape.whole(text, writing.told(), writing.finished), [JSON, *headers])
+        about = headers(self._entry, visit, writing.finished.confidence, self._shape.certified)
+        return Reply(self._shape.whole(text, writing.told(), writing.finished), [JSON, *about])
+
+    async def _weighed(self, writing: Writing, visit: Visit) -> Reply:
+        """An answer of which something is promised is known to be given here only when it is whole: so also a stream
+        comes at once."""
+        text: str | None = "".join([part async for part in writing])
+        end, tokens = writing.finished, writing.told()
+        assert end is not None
+        _report(visit, end)
+        outcomes = await self._cascade.weigh(
+            self._entry, visit.request_id, [end.confidence], lambda _: self._question, self._parameters
+        )
+        visit.went(outcomes)
+        refuse_unsure(outcomes)
+        [outcome] = outcomes
+        if outcome.route != "local":
+            given, tokens = outcome.output, []
+            text = given if given is None or isinstance(given, str) else replies.encode(given).decode()
+            end = msgspec.structs.replace(end, finish="stop")
+        about = headers(self._entry, visit, end.confidence, self._shape.certified)
+        if self._order.stream:
+            return Reply(self._shape.at_once(text, tokens, end), [EVENTS, UNCACHED, *about])
+        return Reply(self._shape.whole(text, tokens, end), [JSON, *about])
 
     async def _stream(self, writing: Writing, send: Send, visit: Visit) -> None:
         """The head goes out with the first text, so that what fails before it still has a status of its own."""
-        about = replies.headers(self._entry, None, self._shape.certified)
-        headers = [EVENTS, UNCACHED, *about, (b"x-request-id", visit.request_id.encode())]
-        events = _Events(send, headers)
+        about = headers(self._entry, None, None, self._shape.certified)
+        events = Events(send, [EVENTS, UNCACHED, *about, (b"x-request-id", visit.request_id.encode())])
         try:
             async for part in writing:
                 await events.send(
@@ -96,7 +143,7 @@ class Delivery:
         await events.end()
 
 
-class _Events:
+class Events:
     """The response's body, event by event."""
 
     def __init__(self, send: Send, headers: Pairs):
@@ -127,6 +174,6 @@ def _stopping() -> EngineError:
     return EngineError("the server is stopping", "send the request again")
 
 
-async def _gone(receive: Receive) -> None:
+async def gone(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass

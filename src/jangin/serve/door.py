@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -19,13 +19,16 @@ from starlette.types import Scope
 from jangin.access.keys import Key, Keys
 from jangin.access.limits import Gate, Permit
 from jangin.audit.log import AuditLog
+from jangin.egress.answers import Left
 from jangin.errors import JanginError, RequestError
 from jangin.ledger.book import Ledger
 from jangin.ledger.row import Route, Row, now_us
+from jangin.serve.cascade import Outcome
 from jangin.serve.fleet import Entry
 from jangin.serve.wire import error_status
 
 BEARER = b"bearer "
+_SAYS_MOST: tuple[Route, ...] = ("escalated", "refused", "abstained")
 MOST_HEADER = 200
 
 
@@ -87,11 +90,17 @@ class Visit:
         "_row",
         "_started",
         "_status",
+        "cost_usd",
+        "egress_bytes",
+        "egress_to",
         "endpoint",
+        "energy_wh",
         "entry",
         "key",
+        "outcomes",
         "request_id",
         "route",
+        "task",
     )
 
     def __init__(self, door: Door, key: Key | None, request_id: str, endpoint: str):
@@ -103,7 +112,11 @@ class Visit:
         self._status = 200
         self._row: dict[str, int | float | str | None] = {}
         self.entry: Entry | None = None
+        self.task = ""
         self.route: Route = "local"
+        self.outcomes: Sequence[Outcome] = ()
+        self.cost_usd, self.energy_wh = 0.0, None  # type: float, float | None
+        self.egress_bytes, self.egress_to = 0, None  # type: int, str | None
 
     def sees(self, name: str) -> bool:
         """May this visitor know of a specialist? Who administers sees all."""
@@ -111,15 +124,20 @@ class Visit:
 
     def ask(self, entry: Entry) -> None:
         """Raises: RequestError 403 for a specialist, or a role, that is not the key's; 429 over its limits."""
+        self.ask_task(entry.info.name)
+        self.entry = entry
+
+    def ask_task(self, task: str) -> None:
+        """As `ask`, where no specialist answers."""
         if self.key is not None:
             try:
                 if "ask" not in self.key.roles:
                     raise RequestError("this key administers and may not ask", status=403, code="not_permitted")
-                self._permit = self._door.gate.admit(self.key, entry.info.name)
+                self._permit = self._door.gate.admit(self.key, task)
             except RequestError as error:
                 self._door.refused[error.status] += 1
                 raise
-        self.entry, self._open = entry, True
+        self.task, self._open = task, True
 
     def report(
         self,
@@ -132,15 +150,30 @@ class Visit:
     ) -> None:
         """What answering took. `work_s`: seconds of the engine's work that this answer accounts for."""
         figures = self._door.figures
+        self.cost_usd += work_s * figures.usd_per_s
+        self.energy_wh = None if figures.watts is None else work_s * figures.watts / 3600
         self._row = {
             "prompt_tokens": prompt_tokens,
             "completion_tokens": completion_tokens,
             "confidence": None if confidence is None else min(1.0, max(0.0, confidence)),
             "ttft_us": None if ttft_s is None else round(ttft_s * 1e6),
-            "cost_usd": work_s * figures.usd_per_s,
-            "energy_wh": None if figures.watts is None else work_s * figures.watts / 3600,
             "energy_method": figures.energy_method,
         }
+
+    def went(self, outcomes: Sequence[Outcome]) -> None:
+        """What became of the answers: the row's route is the one that says most of a request with several."""
+        self.outcomes = outcomes
+        routes = {each.route for each in outcomes}
+        self.route = next((each for each in _SAYS_MOST if each in routes), "local")
+        for each in outcomes:
+            if each.left is not None:
+                self.sent(each.left)
+
+    def sent(self, left: Left) -> None:
+        """What left this machine, whatever came back."""
+        self.egress_bytes += left.bytes
+        self.egress_to = left.to
+        self.cost_usd += left.cost_usd or 0.0
 
     def failed(self, error: JanginError) -> None:
         self.route, self._error_code, self._status = "failed", error.code, error_status(error)
@@ -155,29 +188,31 @@ class Visit:
         self._open = False
         status = self._status if status is None else status
         row = self._row
-        cost = float(row.get("cost_usd") or 0.0)
         try:
             if self._door.ledger is not None:
                 await self._door.ledger.append(self._as_row(status))
         finally:
             if self._permit is not None:
                 tokens = int(row.get("prompt_tokens") or 0) + int(row.get("completion_tokens") or 0)
-                self._permit.settle(tokens, cost)
+                self._permit.settle(tokens, self.cost_usd)
 
     def _as_row(self, status: int) -> Row:
-        assert self.entry is not None
         entry = self.entry
         return Row(
             id=self.request_id,
             at=self._at,
-            task=entry.info.name,
+            task=self.task,
             endpoint=self.endpoint,
             route=self.route,
             status=status,
             key_id=self.key.id if self.key else "",
-            specialist=entry.info.sha256[:16],
+            specialist=entry.info.sha256[:16] if entry else "",
             duration_us=round((time.perf_counter() - self._started) * 1e6),
-            certificate=entry.certificate.id if entry.certificate else None,
+            cost_usd=self.cost_usd,
+            energy_wh=self.energy_wh,
+            egress_bytes=self.egress_bytes,
+            egress_to=self.egress_to,
+            certificate=entry.certificate.id if entry and entry.certificate else None,
             error_code=self._error_code,
             **self._row,  # type: ignore[arg-type]  # the names and types of `report`
         )

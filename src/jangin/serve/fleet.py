@@ -15,6 +15,8 @@ from jangin.errors import BundleError, Overloaded, RequestError
 from jangin.serve.client import EngineClient
 from jangin.serve.following import Writing
 from jangin.serve.frames import Answers, Info, Write
+from jangin.serve.promises import Promise, read_promise
+from jangin.terms import Terms, read_terms
 
 MAX_WAITING_CHARS = 32_000_000
 MAX_WAIT_S = 20.0
@@ -32,10 +34,13 @@ class Certificate(msgspec.Struct, frozen=True):
 
 
 class Entry:
-    """One loaded specialist. `active` counts the requests that still use it."""
+    """One loaded specialist. `active` counts the requests that still use it. promise: None where there is none."""
 
-    def __init__(self, info: Info, folder: Path, engine: EngineClient, handle: int):
+    def __init__(
+        self, info: Info, folder: Path, engine: EngineClient, handle: int, terms: Terms, promise: Promise | None
+    ):
         self.info = info
+        self.terms, self.promise = terms, promise
         self.folder = folder
         self.engine = engine
         self.handle = handle
@@ -44,9 +49,21 @@ class Entry:
 
 
 class Fleet:
-    """The specialists of one server by name."""
+    """The specialists of one server by name.
 
-    def __init__(self, engine_timeout_s: float = 30.0, max_waiting: int = 4096, prefix_cache: bool = True):
+    watches: the folder where audited answers are counted, None: they are not kept. secret: decides which are audited.
+    """
+
+    def __init__(
+        self,
+        engine_timeout_s: float = 30.0,
+        max_waiting: int = 4096,
+        prefix_cache: bool = True,
+        *,
+        watches: Path | None = None,
+        secret: bytes = b"",
+    ):
+        self._watches, self._secret = watches, secret
         self.engine_timeout_s = engine_timeout_s
         self.prefix_cache = prefix_cache
         self.max_waiting = max_waiting
@@ -210,7 +227,13 @@ class Fleet:
         handle = next(self._handles)
         await engine.start()
         info = await engine.load(handle, str(folder))
-        return Entry(info, folder, engine, handle)
+        try:
+            terms = read_terms(folder)
+            promise = read_promise(folder, info.sha256, terms.policy, self._watches, self._secret)
+        except BaseException:
+            await engine.unload(handle)
+            raise
+        return Entry(info, folder, engine, handle, terms, promise)
 
     async def _close(self, entry: Entry) -> None:
         while entry.active:

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
 
+from jangin.serve.cascade import Outcome
+from jangin.serve.door import Visit
+from jangin.serve.evidence import evidence
 from jangin.serve.fleet import Entry
 from jangin.serve.frames import Answers
 
@@ -47,64 +50,60 @@ def ranked(entry: Entry, probabilities: list[float], top_k: int | None) -> dict[
     return {labels[j]: probabilities[j] for j in order[:top_k]}
 
 
-def evidence(entry: Entry, confidence: float | None = None, certified: bool = True) -> dict[str, Any]:
-    """The `jangin` object of an answer. `certified`: whether it is of the kind that the certificate speaks of."""
-    about: dict[str, Any] = {
-        "route": "local",
-        "specialist": entry.info.sha256,
-        "certificate": entry.certificate.id if entry.certificate and certified else None,
-        "egress_bytes": 0,
-    }
-    if confidence is not None:
-        about["confidence"] = confidence
-    return about
-
-
-def headers(entry: Entry, confidence: float | None = None, certified: bool = True) -> list[tuple[bytes, bytes]]:
-    certificate = entry.certificate.id if entry.certificate and certified else "none"
-    found = [
-        (b"x-jangin-route", b"local"),
-        (b"x-jangin-specialist", entry.info.sha256[:12].encode()),
-        (b"x-jangin-egress-bytes", b"0"),
-        (b"x-jangin-certificate", certificate.encode("ascii", "replace")),
-    ]
-    if confidence is not None:
-        found.append((b"x-jangin-confidence", b"%.6f" % confidence))
-    return found
-
-
 def usage(texts: list[str], answers: Answers) -> dict[str, int]:
     prompt, completion = sum(len(text.split()) for text in texts), answers.given.count(1)
     return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
 
 
-def classify(entry: Entry, used: dict[str, int], answers: Answers, top_k: int | None) -> tuple[bytes, float | None]:
-    """(body, confidence of a single input)."""
+def classify(entry: Entry, used: dict[str, int], found: Sequence[Row], top_k: int | None, visit: Visit) -> bytes:
+    """An answer that was not given here says what became of it; the probabilities are the specialist's own."""
     data = []
-    is_tag = entry.info.kind == "tag"
-    for index, row in enumerate(rows(entry, answers)):
-        answer: dict[str, Any] = {"index": index}
-        answer |= {"labels": row.given} if is_tag else {"label": row.given[0]}
+    outcomes = visit.outcomes
+    for index, row in enumerate(found):
+        outcome = outcomes[index] if outcomes else None
+        answer: dict[str, Any] = {"index": index, **_given(entry, row, outcome)}
         answer["confidence"] = row.confidence
         answer["probabilities"] = ranked(entry, row.probabilities, top_k)
         data.append(answer)
-    confidence = data[0]["confidence"] if len(data) == 1 else None
     body = {
         "object": "list",
         "model": entry.info.name,
         "data": data,
         "usage": used,
-        "jangin": evidence(entry, confidence),
+        "jangin": evidence(entry, visit, alone(found)),
     }
-    return encode(body), confidence
+    return encode(body)
 
 
-def chat(entry: Entry, used: dict[str, int], row: Row, request_id: str, top_logprobs: int | None) -> dict[str, Any]:
+def alone(found: Sequence[Row]) -> float | None:
+    """The confidence of a single answer."""
+    return found[0].confidence if len(found) == 1 else None
+
+
+def _given(entry: Entry, row: Row, outcome: Outcome | None) -> dict[str, Any]:
+    name = "labels" if entry.info.kind == "tag" else "label"
+    if outcome is None or outcome.route == "local":
+        given: Any = row.given if name == "labels" else row.given[0]
+        return {name: given} if outcome is None else {name: given, "route": "local"}
+    about: dict[str, Any] = {name: outcome.output, "route": outcome.route}
+    return about if outcome.why is None else {**about, "why": outcome.why}
+
+
+UNSURE = "not sure enough to answer"
+
+
+def chat(entry: Entry, used: dict[str, int], row: Row, visit: Visit, top_logprobs: int | None) -> dict[str, Any]:
     """A chat completion whose message is the label (labels of a `tag` task: separated by commas).
 
     top_logprobs: None without `logprobs`. A label counts as one token, with the logarithm of its probability.
     """
-    message = {"role": "assistant", "content": ", ".join(row.given), "refusal": None}
+    content: str | None = ", ".join(row.given)
+    outcome = visit.outcomes[0] if visit.outcomes else None
+    if outcome is not None and outcome.route != "local":
+        top_logprobs = None
+        given = outcome.output
+        content = ", ".join(given) if isinstance(given, list) else given
+    message = {"role": "assistant", "content": content, "refusal": UNSURE if content is None else None}
     choice = {
         "index": 0,
         "message": message,
@@ -112,14 +111,14 @@ def chat(entry: Entry, used: dict[str, int], row: Row, request_id: str, top_logp
         "finish_reason": "stop",
     }
     return {
-        "id": f"chatcmpl-{request_id}",
+        "id": f"chatcmpl-{visit.request_id}",
         "object": "chat.completion",
         "created": int(time.time()),
         "model": entry.info.name,
         "system_fingerprint": entry.info.sha256[:12],
         "choices": [choice],
         "usage": used,
-        "jangin": evidence(entry, row.confidence),
+        "jangin": evidence(entry, visit, row.confidence),
     }
 
 
@@ -139,14 +138,15 @@ def _token(label: str, probability: float) -> dict[str, Any]:
 def chunks(completion: dict[str, Any], with_usage: bool) -> bytes:
     """The same completion as server-sent events: role, answer, end, usage where asked for, [DONE]."""
     choice = completion["choices"][0]
-    content = choice["message"]["content"]
+    message = choice["message"]
+    answer = {"content": message["content"]} if message["refusal"] is None else {"refusal": message["refusal"]}
     head = {name: completion[name] for name in ("id", "created", "model", "system_fingerprint", "jangin")}
     head["object"] = "chat.completion.chunk"
     if with_usage:
         head["usage"] = None
     steps: tuple[tuple[dict[str, Any], Any, str | None], ...] = (
         ({"role": "assistant", "content": "", "refusal": None}, None, None),
-        ({"content": content}, choice["logprobs"], None),
+        (answer, choice["logprobs"], None),
         ({}, None, "stop"),
     )
     events: list[dict[str, Any]] = [
@@ -158,12 +158,13 @@ def chunks(completion: dict[str, Any], with_usage: bool) -> bytes:
     return b"".join(b"data: " + encode(event) + b"\n\n" for event in events) + b"data: [DONE]\n\n"
 
 
-def moderation(entry: Entry, answers: Answers, request_id: str) -> tuple[bytes, float | None]:
-    """OpenAI's moderation object; categories are the specialist's own labels."""
+def moderation(entry: Entry, found: Sequence[Row], visit: Visit) -> bytes:
+    """OpenAI's moderation object; categories are the specialist's own labels. None of its answers is missing."""
     labels = entry.info.labels
-    results, confidences = [], []
-    for row in rows(entry, answers):
-        given = set(row.given)
+    results = []
+    for index, row in enumerate(found):
+        outcome = visit.outcomes[index] if visit.outcomes else None
+        given = set(row.given if outcome is None or outcome.route == "local" else outcome.output)
         results.append(
             {
                 "flagged": bool(given),
@@ -172,15 +173,13 @@ def moderation(entry: Entry, answers: Answers, request_id: str) -> tuple[bytes, 
                 "category_applied_input_types": {label: ["text"] for label in labels},
             }
         )
-        confidences.append(row.confidence)
-    confidence = confidences[0] if len(confidences) == 1 else None
     body = {
-        "id": f"modr-{request_id}",
+        "id": f"modr-{visit.request_id}",
         "model": entry.info.name,
         "results": results,
-        "jangin": evidence(entry, confidence),
+        "jangin": evidence(entry, visit, alone(found)),
     }
-    return encode(body), confidence
+    return encode(body)
 
 
 def model(entry: Entry, created: int) -> dict[str, Any]:
@@ -196,7 +195,10 @@ def model(entry: Entry, created: int) -> dict[str, Any]:
         "base": info.base,
         "params": info.params,
         "certificate": {"id": certificate.id, "verdict": certificate.verdict} if certificate else None,
+        "policy": {"egress": entry.terms.policy.egress, "unsure": entry.terms.policy.unsure},
     }
+    if entry.promise is not None:
+        about["promise"] = entry.promise.about()
     if (writing := info.writing) is not None:
         about |= {"schema": writing.schema, "max_tokens": writing.max_tokens, "context": writing.context}
         about["tools"] = writing.tools is not None

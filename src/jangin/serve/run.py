@@ -19,15 +19,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from jangin.access.keys import Keys
 from jangin.audit.log import AuditLog
 from jangin.bases.machine import available_cores
-from jangin.errors import EngineError, InputError, JanginError
+from jangin.errors import EngineError, InputError, JanginError, StorageError
+from jangin.files import hash_json, write_atomic
 from jangin.ledger.book import Ledger
 from jangin.ledger.store import Durability
 from jangin.meter import MEMORY_WATTS, WATTS_PER_THREAD, machine_price
 from jangin.serve.door import Door, Figures
-from jangin.state import AUDIT, KEYS, LEDGER
+from jangin.state import AUDIT, KEYS, LEDGER, SECRET, WATCHES
+from jangin.task import load_task
+from jangin.terms import Terms
 
 if TYPE_CHECKING:
+    from jangin.egress.server import Server as Operator
     from jangin.serve.fleet import Fleet
+    from jangin.serve.outlet import Outlet
 
 SHUTDOWN_S = 10
 WITH_PARENT = "with-parent"
@@ -48,6 +53,8 @@ def serve(
     ledger: str | None = None,
     durability: Durability = "process",
     tls: tuple[Path, Path] | None = None,
+    config: Path | str | None = None,
+    tasks: Sequence[Path | str] = (),
 ) -> int:
     """Serves until SIGTERM or SIGINT; returns 0. Port 0 takes a free one; the address line on stdout says which.
     `prefix_cache`: as `Decoder` says, of specialists that write.
@@ -56,12 +63,21 @@ def serve(
         state: the folder of keys, ledger and audit log; None: none of them, for a server that only its starter knows.
         open_to_all: answer without keys, on this machine only. ledger: instead of the one in `state`.
         tls: files of a certificate chain and its private key, PEM.
+        config: the operator's file (docs/egress.md); None: nothing may leave. tasks: folders of tasks whose requests
+            pass through to another API.
     Raises: InputError for an address that may not or cannot be used; BundleError, BaseModelError from loading;
         StorageError for a ledger or an audit log that cannot be written.
     """
     from jangin.serve.fleet import Fleet
 
     state = None if state is None else Path(state)
+    operator = None
+    if config is not None:
+        from jangin.serve.config import read_config
+
+        operator = read_config(Path(config))
+    if operator is not None and operator.egress == "allow" and state is None:
+        raise InputError("what leaves is written down, and this server keeps nothing", "name a --state folder")
     found = None if open_to_all or state is None else Keys(state / KEYS)
     _check_host(host, behind_proxy, tls is not None, found)
     made = None
@@ -74,8 +90,9 @@ def serve(
             book = stack.enter_context(Ledger.open(ledger or state / LEDGER, durability))
             audit = stack.enter_context(AuditLog.open(state / AUDIT))
         door = Door(found, book, _figures(), audit)
-        fleet = Fleet(engine_timeout_s, max_waiting, prefix_cache)
-        options = _Options(behind_proxy, json_output, tls, made)
+        watches, secret = (None, os.urandom(32)) if state is None else (state / WATCHES, _secret(state / SECRET))
+        fleet = Fleet(engine_timeout_s, max_waiting, prefix_cache, watches=watches, secret=secret)
+        options = _Options(behind_proxy, json_output, tls, made, operator, _terms_of(tasks))
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_serve(listener, folders, fleet, door, options))
     return 0
@@ -86,6 +103,30 @@ class _Options(NamedTuple):
     json_output: bool
     tls: tuple[Path, Path] | None
     made: str | None  # the first key, made now
+    operator: Operator | None
+    tasks: dict[str, Terms]
+
+
+def _secret(path: Path) -> bytes:
+    """What decides which answers are audited; made at the first start. Raises: StorageError."""
+    try:
+        if not path.exists():
+            write_atomic(path, os.urandom(32).hex())
+            path.chmod(0o600)
+        return bytes.fromhex(path.read_text("ascii"))
+    except (OSError, ValueError) as error:
+        raise StorageError(f"{path}: not readable ({error})", "remove it: a new one is made") from error
+
+
+def _terms_of(tasks: Sequence[Path | str]) -> dict[str, Terms]:
+    """Of the tasks that pass through. Raises: TaskError; InputError for two of one name."""
+    found: dict[str, Terms] = {}
+    for each in tasks:
+        task = load_task(each)
+        if task.name in found:
+            raise InputError(f"two tasks are named '{task.name}'", "rename one of them")
+        found[task.name] = Terms(task.policy)
+    return found
 
 
 def _figures() -> Figures:
@@ -161,9 +202,10 @@ async def _serve(
 
     from jangin.serve.app import create
 
+    outlet = _outlet(door, options)
     certificate, key = options.tls or (None, None)
     config = uvicorn.Config(
-        create(fleet, options.behind_proxy, door),
+        create(fleet, options.behind_proxy, door, outlet),
         log_level="warning",
         access_log=False,
         http=_http(),
@@ -180,14 +222,34 @@ async def _serve(
     with _signals(server):
         try:
             await fleet.load_all([Path(folder) for folder in folders])
-            await door.record(
-                "server.started", {"specialists": {e.info.name: e.info.sha256 for e in fleet.entries.values()}}
-            )
+            about = {"specialists": {e.info.name: e.info.sha256 for e in fleet.entries.values()}}
+            policies = {e.info.name: e.terms.policy for e in fleet.entries.values()}
+            policies |= {name: terms.policy for name, terms in options.tasks.items()}
+            hashes = {name: hash_json(policy.document())[:16] for name, policy in policies.items()}
+            await door.record("server.started", {**about, "policies": hashes, "egress": _leaving(options.operator)})
             server.on_ready = lambda: _announce(listener, [e.info for e in fleet.entries.values()], options)
             if not server.should_exit:
                 await server.serve(sockets=[listener])
         finally:
             await fleet.stop()
+            if outlet is not None:
+                await outlet.close()
+
+
+def _leaving(operator: Operator | None) -> list[str]:
+    """Where anything may go at all."""
+    if operator is None or operator.egress == "deny":
+        return []
+    return [each.origin for each in operator.upstreams]
+
+
+def _outlet(door: Door, options: _Options) -> Outlet | None:
+    if options.operator is None or options.operator.egress == "deny":
+        return None
+    from jangin.serve.outlet import Outlet, redaction  # with an API's client, which other servers need not
+
+    assert door.audit is not None and door.ledger is not None
+    return Outlet(options.operator, door.audit, door.ledger, redaction(), options.tasks)
 
 
 def _server_class() -> Any:

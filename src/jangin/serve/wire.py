@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
-from jangin.errors import EngineError, JanginError, RequestError, StorageError
+from jangin.errors import EgressDenied, EgressFailed, EngineError, JanginError, RequestError, StorageError
 from jangin.prompt import render
 from jangin.types import Message
 
@@ -255,6 +255,12 @@ def chat_text(turns: list[Turn], where: str) -> str:
     return bounded(render(messages), where)
 
 
+def messages_of(request: ChatRequest) -> list[dict[str, Any]]:
+    """The chat as another API takes it: what a client left out stays out."""
+    turns = [msgspec.to_builtins(turn) for turn in request.messages]
+    return [{name: value for name, value in turn.items() if value is not None} for turn in turns]
+
+
 def content(turn: Turn, where: str) -> str:
     """The text of a turn; only one that calls functions may have none. Raises: RequestError."""
     if turn.content is None:
@@ -286,7 +292,7 @@ def bounded(text: str, where: str) -> str:
 
 
 def error_status(error: JanginError) -> int:
-    if isinstance(error, RequestError):
+    if isinstance(error, RequestError | EgressDenied | EgressFailed):
         return error.status
     return 503 if isinstance(error, EngineError | StorageError) else 400
 

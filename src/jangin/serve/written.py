@@ -8,9 +8,11 @@ from typing import Any
 from jangin.errors import JanginError
 from jangin.serve import wire
 from jangin.serve.called import CalledTurn
+from jangin.serve.door import Visit
+from jangin.serve.evidence import evidence
 from jangin.serve.fleet import Entry
 from jangin.serve.frames import Finished, Told, Write
-from jangin.serve.replies import encode, evidence
+from jangin.serve.replies import UNSURE, encode
 
 DONE = b"data: [DONE]\n\n"
 
@@ -18,8 +20,9 @@ DONE = b"data: [DONE]\n\n"
 class Shape:
     """One answer to be: `chat` or a bare text completion. `usage`: whether a stream ends with it."""
 
-    def __init__(self, entry: Entry, request_id: str, order: Write, chat: bool, usage: bool):
+    def __init__(self, entry: Entry, visit: Visit, order: Write, chat: bool, usage: bool):
         self._entry, self._order, self._chat, self._usage = entry, order, chat, usage
+        self._visit, request_id = visit, visit.request_id
         self._turn = CalledTurn() if order.talk is not None and order.talk.tools else None
         self.certified = order.talk is None  # the certificate's prompts held no functions
         self.given = "messages" if chat else "prompt"
@@ -35,15 +38,16 @@ class Shape:
         if usage:
             self._chunk["usage"] = None
 
-    def whole(self, text: str, tokens: list[Told], end: Finished) -> bytes:
+    def whole(self, text: str | None, tokens: list[Told], end: Finished) -> bytes:
+        """text: None: there is no answer, since it was not sure enough."""
         choice: dict[str, Any] = {"index": 0, "logprobs": self._logprobs(tokens), "finish_reason": end.finish}
-        if self._turn is not None:
+        if self._turn is not None and text is not None:
             choice["message"] = self._turn.whole(text)
             choice["finish_reason"] = self._turn.finish(end.finish)
         elif self._chat:
-            choice["message"] = {"role": "assistant", "content": text, "refusal": None}
+            choice["message"] = {"role": "assistant", "content": text, "refusal": UNSURE if text is None else None}
         else:
-            choice["text"] = text
+            choice["text"] = text or ""
         about = self._evidence(end)
         return encode({**self._head, "choices": [choice], "usage": _usage(end), "jangin": about})
 
@@ -58,6 +62,13 @@ class Shape:
         if self._turn is not None:
             return b"".join(self._event({"delta": delta}, None, {}) for delta in self._turn.deltas(text))
         return self._event({"delta": {"content": text}} if self._chat else {"text": text}, None, {}, tokens)
+
+    def at_once(self, text: str | None, tokens: list[Told], end: Finished) -> bytes:
+        """The whole answer as a stream's events."""
+        if text is not None:
+            return self.first() + (self.piece(text, tokens) if text else b"") + self.last(end)
+        none = self._event({"delta": {"refusal": UNSURE}}, None, {}) if self._chat else b""
+        return self.first() + none + self.last(end)
 
     def last(self, end: Finished) -> bytes:
         about, finish, events = {"jangin": self._evidence(end)}, end.finish, b""
@@ -77,7 +88,7 @@ class Shape:
         return _event({**self._chunk, **more, "choices": [choice]})
 
     def _evidence(self, end: Finished) -> dict[str, Any]:
-        return _evidence(self._entry, end, self.certified)
+        return _evidence(self._entry, self._visit, end, self.certified)
 
     def _logprobs(self, tokens: list[Told]) -> dict[str, Any] | None:
         if not self._order.logprobs:
@@ -104,9 +115,9 @@ def _usage(end: Finished) -> dict[str, Any]:
     }
 
 
-def _evidence(entry: Entry, end: Finished, certified: bool) -> dict[str, Any]:
+def _evidence(entry: Entry, visit: Visit, end: Finished, certified: bool) -> dict[str, Any]:
     """`tok_per_s`: tokens after the first, per second after the first; None for an answer of one token or none."""
-    about = evidence(entry, end.confidence, certified)
+    about = evidence(entry, visit, end.confidence, certified)
     if end.fields is not None:
         about["fields"] = end.fields
     about["waited_ms"] = round(end.waited_s * 1e3, 1)
