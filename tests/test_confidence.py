@@ -7,7 +7,7 @@ import math
 import pytest
 
 from jangin.models.confidence import field_confidence
-from jangin.models.decoder import Token
+from jangin.models.generation import Token
 
 
 def tokens(*pieces: tuple[str, float]) -> tuple[str, list[Token]]:

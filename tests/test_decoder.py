@@ -14,8 +14,7 @@ import numpy as np
 import pytest
 
 import tiny_gguf as tiny
-from jangin.errors import BaseModelError, BundleError, InputError, MissingExtraError, RequestError
-from jangin.models import decoder as decoding
+from jangin.errors import BaseModelError, BundleError, EngineError, InputError, MissingExtraError, RequestError
 from jangin.models.decoder import Decoder
 
 CONTEXT = 200  # the engine makes it 256
@@ -210,7 +209,7 @@ def test_a_missing_wheel_names_the_extra_that_brings_it(monkeypatch: pytest.Monk
 
 def test_the_port_it_listens_on_answers_nobody_without_its_key(decoder: Decoder, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     monkeypatch.setattr(decoder, "_key", "wrong")
-    with pytest.raises(decoding.EngineError):
+    with pytest.raises(EngineError):
         decoder.tokenize("x")
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 import tiny_gguf as tiny
-from jangin.models.decoder import Decoder, Generation
+from jangin.models.decoder import Decoder
+from jangin.models.generation import Generation
 from jangin.models.places import Places
 
 

@@ -11,7 +11,7 @@ import pytest
 from openai import OpenAI
 
 import tiny_gguf as tiny
-from jangin.models.decoder import Token
+from jangin.models.generation import Token
 from jangin.serve.run import start
 from jangin.serve.telling import Telling
 from writers import base, writer

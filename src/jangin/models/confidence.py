@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from json.decoder import scanstring  # type: ignore[attr-defined]
 
-from jangin.models.decoder import Token
+from jangin.models.generation import Token
 
 _DECODER = json.JSONDecoder()
 

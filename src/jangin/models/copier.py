@@ -23,9 +23,9 @@ from jangin.models import linear
 from jangin.models.base import Floats, softmax
 from jangin.models.chain import Span, allowed, spans
 from jangin.models.cues import Known, cues
-from jangin.models.decoder import OnText, OnToken
 from jangin.models.encoder import prefix_of
 from jangin.models.form import Leaf, assemble, leaves, value_of, why_no_form
+from jangin.models.generation import OnText, OnToken
 from jangin.models.pieces import Piece, pieces
 from jangin.models.specialist import Readers
 from jangin.models.token_scores import TokenFiles, TokenScores

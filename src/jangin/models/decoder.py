@@ -15,7 +15,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -25,67 +25,26 @@ import numpy as np
 
 from jangin.bases.machine import available_cores
 from jangin.errors import (
-    BaseModelError,
     BundleError,
     EngineError,
     InputError,
     JanginError,
-    MissingExtraError,
     RequestError,
     ShapeError,
 )
 from jangin.models import host
 from jangin.models.base import Floats
+from jangin.models.generation import Generation, OnText, OnToken, Reading
+from jangin.models.llama import open_server, raise_refusal
 from jangin.models.places import Places
 
 Prompt = str | list[int]
-OnText = Callable[[int, str], bool | None]
-OnToken = Callable[[int, "Token"], None]
 CONTEXT = 2048  # tokens of one request, prompt and answer together
 UNIT = 256  # the engine sets its memory aside in pieces of so many tokens
 PARALLEL = 8  # requests that share a forward pass; more gain little (decision 0007)
 LIFT = 200.0  # more than logits differ by, and small enough that float32 still tells them apart to 2e-5
 FLOOR = -104.0  # what the engine leaves out has less than the smallest positive float's probability
 _TOKENIZE_S = 60
-
-
-class Token(msgspec.Struct, frozen=True):
-    """One generated token: its bytes (half a character, at times) and ln of its probability at temperature 1.
-
-    top: the likeliest tokens in its place, the likeliest first; it need not be among them where a grammar bound it.
-    """
-
-    piece: bytes
-    logprob: float
-    top: tuple[tuple[bytes, float], ...] = ()
-
-
-class Generation(msgspec.Struct, frozen=True):
-    """One answer.
-
-    finish: "stop" (the model ended, or a stop string came; it is not part of the text), "length", or "cancelled".
-    prompt_tokens is None when the request was cancelled; cached_tokens of them were not read again, since an earlier
-    request's prompt or answer began with them. ttft_s: from the call to the first text, its wait for a free
-    place included; None when no text came. logprob: sum over `tokens`; both None unless asked for;
-    the end that a schema or a grammar forces is none of them. The engine tells no probability of a token that ends
-    inside a character: `tokens` lacks it, `completion_tokens` counts it.
-    """
-
-    text: str
-    finish: str
-    prompt_tokens: int | None
-    completion_tokens: int
-    ttft_s: float | None
-    seconds: float
-    logprob: float | None = None
-    tokens: list[Token] | None = None
-    cached_tokens: int = 0
-
-    def mean_probability(self) -> float | None:
-        """Geometric mean of its tokens' probabilities; None when they were not asked for, or there is none."""
-        if self.logprob is None or not self.tokens:
-            return None
-        return math.exp(min(0.0, self.logprob / len(self.tokens)))
 
 
 class Decoder:
@@ -116,7 +75,7 @@ class Decoder:
         self._key = secrets.token_urlsafe(32)
         self._checked: set[bytes] = set()
         self._lock = threading.Lock()
-        self._server = _open(weights, adapters or {}, context, parallel, threads or available_cores(), self._key)
+        self._server = open_server(weights, adapters or {}, context, parallel, threads or available_cores(), self._key)
         self._pool = ThreadPoolExecutor(parallel, thread_name_prefix="decoder")
         self._answered = False
 
@@ -194,7 +153,10 @@ class Decoder:
         def answer(at: int) -> Generation:
             request = {**asked, "prompt": prompts[at], "max_tokens": most[at]}
             with self._place(prompts[at], adapter, loose) as place:
-                return self._stream(at, request | place, top, on_text, on_token, asked_s)
+                reading = Reading(at, top, on_text, on_token, asked_s)
+                self._server.handle_completions({**request, **place, "stream": True}, reading.take)
+                self._answered = True
+                return reading.whole(bound=schema is not None or grammar is not None, told=logprobs)
 
         return list(self._pool.map(answer, range(len(prompts))))
 
@@ -312,118 +274,5 @@ class Decoder:
         with self._place(asked["prompt"], adapter) as place:
             answer: dict[str, Any] = self._server.handle_completions(asked | place)
         self._answered = True
-        _raise(answer)
+        raise_refusal(answer)
         return answer
-
-    def _stream(
-        self,
-        at: int,
-        asked: dict[str, Any],
-        top: int,
-        on_text: OnText | None,
-        on_token: OnToken | None,
-        asked_s: float,
-    ) -> Generation:
-        texts: list[str] = []
-        tokens: list[Token] = []
-        seen: dict[str, Any] = {"finish": "cancelled"}
-
-        def take(part: dict[str, Any]) -> bool:
-            try:
-                return read(part)
-            except BaseException as error:  # noqa: BLE001 - the engine swallows it; it is raised again below
-                seen["failed"] = error
-                return True
-
-        def read(part: dict[str, Any]) -> bool:
-            _raise(part)
-            choice = part["choices"][0]
-            seen["finish"] = choice["finish_reason"] or "cancelled"
-            seen["usage"] = part.get("usage")
-            for found in (choice["logprobs"] or {}).get("content", []):
-                tokens.append(_token(found, top))
-                if on_token:
-                    on_token(at, tokens[-1])
-            if not choice["text"]:
-                return False
-            seen.setdefault("first_s", time.perf_counter())
-            texts.append(choice["text"])
-            return bool(on_text and on_text(at, choice["text"]))
-
-        self._server.handle_completions({**asked, "stream": True}, take)
-        self._answered = True
-        if "failed" in seen:
-            raise seen["failed"]
-        usage = seen.get("usage") or {"prompt_tokens": None, "completion_tokens": len(texts)}
-        bound = "json_schema" in asked or "grammar" in asked
-        if bound and tokens and not tokens[-1].piece:  # the grammar ended it, with an end that nobody would choose
-            tokens.pop()
-        return Generation(
-            "".join(texts),
-            seen["finish"],
-            usage["prompt_tokens"],
-            usage["completion_tokens"],
-            seen["first_s"] - asked_s if "first_s" in seen else None,
-            time.perf_counter() - asked_s,
-            sum(token.logprob for token in tokens) if asked["n_probs"] else None,
-            tokens if asked["n_probs"] else None,
-            (usage.get("prompt_tokens_details") or {}).get("cached_tokens", 0),
-        )
-
-
-def _token(found: dict[str, Any], top: int) -> Token:
-    best = tuple((bytes(each["bytes"]), each["logprob"]) for each in found["top_logprobs"][:top])
-    return Token(bytes(found["bytes"]), found["logprob"], best)
-
-
-def too_long(tokens: int, context: int) -> RequestError:
-    message = f"the prompt is {tokens} tokens; this decoder's context holds {context}"
-    return RequestError(message, param="prompt", code="context_length_exceeded")
-
-
-def _raise(answer: dict[str, Any]) -> None:
-    """The engine's refusal as one of ours; its own words may hold the prompt, so they are not repeated."""
-    error = answer.get("error")
-    if error is None:
-        return
-    if error.get("type") == "exceed_context_size_error":
-        raise too_long(error["n_prompt_tokens"], error["n_ctx"])
-    if "grammar" in error.get("message", ""):
-        raise RequestError("the grammar cannot be read; GBNF was expected", param="grammar", code="invalid_grammar")
-    if error.get("type") == "invalid_request_error":
-        raise RequestError("the decoder refused this request", param=None)
-    raise EngineError(f"the decoder gave no answer: {error.get('type', 'unknown error')}", "try again")
-
-
-def _open(weights: Path, adapters: Mapping[str, Path], context: int, parallel: int, threads: int, key: str) -> Any:
-    try:
-        with host.short_waits():
-            import xllamacpp
-    except ImportError as error:
-        raise MissingExtraError("a decoder", "decoder") from error
-    settings = xllamacpp.CommonParams()
-    settings.model.path = str(weights)
-    settings.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(str(path), 1.0) for path in adapters.values()]
-    settings.n_ctx, settings.n_parallel = context * parallel, parallel
-    settings.kv_unified = settings.fit_params = False  # each place has its own `context`, whatever the machine holds
-    settings.cache_ram_mib = 0
-    # It sums a row in another order when more rows are read at once: a token would depend on how much of its prompt
-    # was in the cache, and more on what is read beside it (decision 0014).
-    settings.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
-    settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = threads
-    settings.warmup = settings.ui = False
-    settings.verbosity = -1
-    # The library also listens on a loopback port of its own choosing; nobody but this object knows the key.
-    settings.api_keys = [key]
-    try:
-        return xllamacpp.Server(settings)
-    except RuntimeError as error:
-        if not adapters:
-            raise BaseModelError(
-                f"{weights}: not a GGUF that llama.cpp can run", "jangin pull the base again"
-            ) from error
-        names = ", ".join(adapters)
-        raise BaseModelError(
-            f"{weights}: llama.cpp cannot load it with the adapters {names}",
-            "check that each was trained on this base, and pull the base again",
-        ) from error

@@ -11,7 +11,9 @@ import msgspec
 from jangin import bundle
 from jangin.errors import BundleError, RequestError
 from jangin.models.confidence import field_confidence
-from jangin.models.decoder import Decoder, Generation, OnText, OnToken, too_long
+from jangin.models.decoder import Decoder
+from jangin.models.generation import Generation, OnText, OnToken
+from jangin.models.llama import too_long
 from jangin.models.specialist import Readers
 from jangin.prompt import render
 from jangin.tools import Talk, bound, grammar

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 from jangin.errors import JanginError, RequestError
-from jangin.models.decoder import PARALLEL, Token
+from jangin.models.decoder import PARALLEL
+from jangin.models.generation import Token
 from jangin.models.writer import Writer, Written
 from jangin.serve.frames import Failed, Finished, Piece, Report, Told, Write
 from jangin.serve.telling import Telling

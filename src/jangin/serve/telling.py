@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jangin.models.decoder import Token
+from jangin.models.generation import Token
 from jangin.serve.frames import Told
 
 
