@@ -57,13 +57,15 @@ def test_every_key_is_read() -> None:
 
 def test_what_is_left_out_is_strict() -> None:
     assert read("{}") == Policy(
-        *("deny", "abstain", (), Leaving(("user",), None, ()), "pii", None, 0.95, 0.0, Budget(), None)
+        *("deny", "abstain", (), Leaving(("user",), None, ()), "pii", None, 0.95, 0.0, Budget(), None, None)
     )
     allowed = read(ALLOW)
     assert (allowed.redact, allowed.fields.roles, allowed.keep_days) == ("pii", ("user",), None)
 
 
-@pytest.mark.parametrize("text", ["{}", ALLOW, FULL, "{unsure: refuse, target: 0.8}", "{capture: off}"])
+@pytest.mark.parametrize(
+    "text", ["{}", ALLOW, FULL, "{unsure: refuse, target: 0.8}", "{texts: {keep_days: 7}}", "{capture: off}"]
+)
 def test_the_document_reads_back_as_the_same_policy(text: str) -> None:
     policy = read(text)
     assert read_policy(policy.document(), "task.yaml") == policy
@@ -170,7 +172,7 @@ def test_a_task_keeps_its_hash_when_only_the_way_out_changes(tmp_path: Path) -> 
         (
             "[deny]",
             "policy is ['deny']; expected keys out of egress, unsure, endpoints, fields, redact, target, confidence, "
-            "audit, budget, capture",
+            "audit, budget, capture, texts",
             None,
         ),
     ],

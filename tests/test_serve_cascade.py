@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
 from api_server import Api, Reply, Seen, completion, fault, serving, streamed
@@ -20,10 +21,11 @@ from jangin.bundle import identity, read_manifest
 from jangin.errors import BundleError
 from jangin.evals.threshold import Threshold
 from jangin.ledger.book import Ledger
-from jangin.ledger.row import Filter
+from jangin.ledger.row import DAY_US, Filter, Texts, now_us
 from jangin.policy import Policy, read_policy
 from jangin.routing.trust import Evidence, Trust, write_trust
 from jangin.serve.door import Door, Figures
+from jangin.serve.housekeeping import forget
 from jangin.serve.outlet import Outlet
 from jangin.terms import Terms, write_terms
 from serving import drive
@@ -417,3 +419,44 @@ def test_only_answers_that_were_drawn_are_counted(house: House) -> None:
         assert (refused.status_code, refused.json()["error"]["code"]) == (409, "not_drawn")
 
     house.drive(work)
+
+
+def test_texts_are_kept_only_where_the_task_asks_and_as_long_as_it_says(house: House) -> None:
+    async def work(client: httpx.AsyncClient, fleet: Any) -> None:
+        await ask(client, SURE)
+        await ask(client, [SURE, "환불해 주세요"])
+
+    house.drive(work)
+    assert house.ledger.query(texts=True).texts == {}
+    house.promise(kept("abstain", texts={"keep_days": 2}))
+
+    async def later(client: httpx.AsyncClient, fleet: Any) -> None:
+        await ask(client, SURE)
+        await ask(client, [SURE, UNSURE])
+        found = house.ledger.query(texts=True, limit=2).texts
+        assert (found[1].input, found[1].output) == (SURE, '["card_lost"]')
+        assert json.loads(found[0].input) == [SURE, UNSURE]
+        assert json.loads(found[0].output) == [["card_lost"], None]
+        await forget(fleet, house.door, None)
+        assert len(house.ledger.query(texts=True, limit=2).texts) == 2
+        old = msgspec.structs.replace(house.rows()[0], id="old", at=now_us() - 3 * DAY_US)
+        await house.ledger.append(old, Texts("old", "old"))
+        await forget(fleet, house.door, None)
+        page = house.ledger.query(Filter(id="old"), texts=True)
+        assert len(page.rows) == 1 and page.texts == {}
+
+    house.drive(later)
+
+
+def test_a_row_says_what_the_replaced_model_would_have_cost(house: House) -> None:
+    sha = identity(read_manifest(house.desk))
+    found = {"id": "c" * 64, "specialist": {"sha256": sha}, "result": {"verdict": "superior"}}
+    found["cost"] = {"reference": {"value": 3.5, "unit": "USD per 1,000 requests"}}
+    (house.desk / "certificate.json").write_text(json.dumps(found), encoding="utf-8")
+
+    async def work(client: httpx.AsyncClient, fleet: Any) -> None:
+        await ask(client, [SURE, UNSURE])
+
+    house.drive(work)
+    assert house.rows()[0].reference_cost_usd == pytest.approx(0.007)
+    assert house.ledger.totals().compared == 1

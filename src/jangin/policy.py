@@ -61,6 +61,7 @@ class Policy(msgspec.Struct, frozen=True):
     promised, every answer is given whatever its confidence, and `unsure` has no effect.
     audit: share of the answers under a promise that are drawn for somebody to say whether they were right.
     keep_days: how long captured exchanges are kept; None: nothing is captured.
+    texts_days: how long what was asked and answered here is kept in the ledger; None: no text is.
     """
 
     egress: str = "deny"
@@ -73,6 +74,7 @@ class Policy(msgspec.Struct, frozen=True):
     audit: float = 0.0
     budget: Budget = Budget()
     keep_days: int | None = None
+    texts_days: int | None = None
 
     def document(self) -> dict[str, Any]:
         """As the task file says it; what was left to its default is left out, but for egress and unsure."""
@@ -92,6 +94,8 @@ class Policy(msgspec.Struct, frozen=True):
             found["budget"] = msgspec.to_builtins(self.budget)
         if self.keep_days is not None:
             found["capture"] = {"keep_days": self.keep_days}
+        if self.texts_days is not None:
+            found["texts"] = {"keep_days": self.texts_days}
         return found
 
     def promise(self) -> dict[str, Any]:
@@ -201,7 +205,7 @@ class Reading:
             raise self.refuse(f"{key}.usd_per_day is more than {key}.usd_per_month", "lower the one or raise the other")
         return found
 
-    def capture(self, key: str, value: Any) -> int | None:
+    def kept(self, key: str, value: Any) -> int | None:
         """Days, or None for off. YAML reads a bare off as False."""
         if value is False or value == "off":
             return None
@@ -216,7 +220,10 @@ class Reading:
         return self.whole(f"{key}.keep_days", given["keep_days"], MAX_KEEP_DAYS, expected)
 
 
-_KEYS = ("egress", "unsure", "endpoints", "fields", "redact", "target", "confidence", "audit", "budget", "capture")
+_KEYS = (
+    *("egress", "unsure", "endpoints", "fields", "redact", "target", "confidence", "audit", "budget", "capture"),
+    "texts",
+)
 PROMISED = 0.95  # where an answer is to be escalated when unsure, and no target says how sure
 _OF_EGRESS = ("endpoints", "fields", "redact", "budget", "capture")
 
@@ -244,7 +251,9 @@ def read_policy(value: Any, file: str) -> Policy:
     if "budget" in given:
         found["budget"] = reading.budget("policy.budget", given["budget"])
     if "capture" in given:
-        found["keep_days"] = reading.capture("policy.capture", given["capture"])
+        found["keep_days"] = reading.kept("policy.capture", given["capture"])
+    if "texts" in given:
+        found["texts_days"] = reading.kept("policy.texts", given["texts"])
     policy = Policy(**found)
     _agree(reading, policy, given)
     return policy

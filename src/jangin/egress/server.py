@@ -83,7 +83,7 @@ def read_server(value: Any, file: str) -> Server:
     if "budget" in given:
         found["budget"] = reading.budget("egress.budget", given["budget"])
     if "capture" in given:
-        found["keep_days"] = reading.capture("egress.capture", given["capture"])
+        found["keep_days"] = reading.kept("egress.capture", given["capture"])
     if "capture_folder" in given:
         folder = given["capture_folder"]
         if not isinstance(folder, str) or not folder.strip():
@@ -173,7 +173,8 @@ def effective(policy: Policy, server: Server | None) -> Policy:
     endpoints = () if server is None or server.egress == "deny" else _both(policy.endpoints, server)
     if server is None or policy.egress == "deny" or not endpoints:
         unsure = "abstain" if policy.unsure == "escalate" else policy.unsure
-        return Policy(unsure=unsure, target=policy.target, confidence=policy.confidence, audit=policy.audit)
+        kept = {name: getattr(policy, name) for name in ("target", "confidence", "audit", "texts_days")}
+        return Policy(unsure=unsure, **kept)
     days = None
     if policy.keep_days is not None and server.keep_days is not None:
         days = min(policy.keep_days, server.keep_days)

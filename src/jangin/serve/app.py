@@ -177,9 +177,12 @@ async def _answered(
         work_s=answers.text_s * len(texts),
         confidence=replies.alone(found),
     )
+    visit.answers = len(texts)
     if entry.promise is not None:
         confidences = [row.confidence for row in found]
         visit.went(await server.cascade.weigh(entry, visit.request_id, confidences, question))
+    if entry.terms.policy.texts_days is not None:
+        visit.keep(*replies.texts_kept(texts, found, visit.outcomes))
     return used, found
 
 

@@ -59,6 +59,10 @@ class Delivery:
         self._fleet, self._entry, self._order, self._shape = fleet, entry, order, shape
         self._cascade, self._question, self._parameters = cascade, question, parameters
 
+    @property
+    def _asked(self) -> str:
+        return self._order.text or replies.encode(self._question).decode()
+
     async def run(self, receive: Receive, send: Send, visit: Visit) -> Reply | None:
         """The response; None when it has been streamed, or nobody is there to take it.
 
@@ -92,6 +96,7 @@ class Delivery:
         text = "".join([part async for part in writing])
         assert writing.finished is not None
         _report(visit, writing.finished)
+        visit.keep(self._asked, text)
         about = headers(self._entry, visit, writing.finished.confidence, self._shape.certified)
         return Reply(self._shape.whole(text, writing.told(), writing.finished), [JSON, *about])
 
@@ -112,6 +117,7 @@ class Delivery:
             given, tokens = outcome.output, []
             text = given if given is None or isinstance(given, str) else replies.encode(given).decode()
             end = msgspec.structs.replace(end, finish="stop")
+        visit.keep(self._asked, text or "")
         about = headers(self._entry, visit, end.confidence, self._shape.certified)
         if self._order.stream:
             return Reply(self._shape.at_once(text, tokens, end), [EVENTS, UNCACHED, *about])
@@ -121,13 +127,16 @@ class Delivery:
         """The head goes out with the first text, so that what fails before it still has a status of its own."""
         about = headers(self._entry, None, None, self._shape.certified)
         events = Events(send, [EVENTS, UNCACHED, *about, (b"x-request-id", visit.request_id.encode())])
+        parts: list[str] = []
         try:
             async for part in writing:
+                parts.append(part)
                 await events.send(
                     (b"" if events.begun else self._shape.first()) + self._shape.piece(part, writing.told())
                 )
             assert writing.finished is not None
             _report(visit, writing.finished)
+            visit.keep(self._asked, "".join(parts))
             await visit.close(200)
             await events.send((b"" if events.begun else self._shape.first()) + self._shape.last(writing.finished))
         except JanginError as error:

@@ -22,7 +22,7 @@ from jangin.audit.log import AuditLog
 from jangin.egress.answers import Left
 from jangin.errors import JanginError, RequestError
 from jangin.ledger.book import Ledger
-from jangin.ledger.row import Route, Row, now_us
+from jangin.ledger.row import Route, Row, Texts, now_us
 from jangin.serve.cascade import Outcome
 from jangin.serve.fleet import Entry
 from jangin.serve.wire import error_status
@@ -90,6 +90,8 @@ class Visit:
         "_row",
         "_started",
         "_status",
+        "_texts",
+        "answers",
         "cost_usd",
         "egress_bytes",
         "egress_to",
@@ -111,6 +113,8 @@ class Visit:
         self._error_code: str | None = None
         self._status = 200
         self._row: dict[str, int | float | str | None] = {}
+        self._texts: Texts | None = None
+        self.answers = 1  # of this request: what the replaced model would have been asked for
         self.entry: Entry | None = None
         self.task = ""
         self.route: Route = "local"
@@ -175,6 +179,11 @@ class Visit:
         self.egress_to = left.to
         self.cost_usd += left.cost_usd or 0.0
 
+    def keep(self, asked: str, answered: str) -> None:
+        """Texts go into the ledger where the task asks for it, and nowhere else."""
+        if self.entry is not None and self.entry.terms.policy.texts_days is not None:
+            self._texts = Texts(asked, answered)
+
     def failed(self, error: JanginError) -> None:
         self.route, self._error_code, self._status = "failed", error.code, error_status(error)
 
@@ -190,7 +199,7 @@ class Visit:
         row = self._row
         try:
             if self._door.ledger is not None:
-                await self._door.ledger.append(self._as_row(status))
+                await self._door.ledger.append(self._as_row(status), self._texts)
         finally:
             if self._permit is not None:
                 tokens = int(row.get("prompt_tokens") or 0) + int(row.get("completion_tokens") or 0)
@@ -198,6 +207,8 @@ class Visit:
 
     def _as_row(self, status: int) -> Row:
         entry = self.entry
+        certificate = entry.certificate if entry else None
+        reference_usd = certificate.reference_usd if certificate else None
         return Row(
             id=self.request_id,
             at=self._at,
@@ -212,7 +223,8 @@ class Visit:
             energy_wh=self.energy_wh,
             egress_bytes=self.egress_bytes,
             egress_to=self.egress_to,
-            certificate=entry.certificate.id if entry and entry.certificate else None,
+            certificate=certificate.id if certificate else None,
+            reference_cost_usd=None if reference_usd is None else reference_usd * self.answers,
             error_code=self._error_code,
             **self._row,  # type: ignore[arg-type]  # the names and types of `report`
         )

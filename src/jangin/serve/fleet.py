@@ -27,10 +27,14 @@ NO_ENCODER = "ngrams"
 
 
 class Certificate(msgspec.Struct, frozen=True):
-    """What the server tells of a certificate. Nothing is verified here: `jangin certify --verify` does that."""
+    """What the server tells of a certificate. Nothing is verified here: `jangin certify --verify` does that.
+
+    reference_usd: what the replaced model costs for one request, as the certificate says; None: not known.
+    """
 
     id: str
     verdict: str | None
+    reference_usd: float | None = None
 
 
 class Entry:
@@ -294,10 +298,21 @@ class _Judged(msgspec.Struct):
     verdict: str | None = None
 
 
+class _Figure(msgspec.Struct):
+    value: float | None = None
+
+
+class _Cost(msgspec.Struct):
+    """US dollars per 1,000 requests."""
+
+    reference: _Figure | None = None
+
+
 class _Certificate(msgspec.Struct):
     id: str
     specialist: _Identified
     result: _Judged
+    cost: _Cost | None = None
 
 
 def read_certificate(folder: Path, sha256: str) -> Certificate | None:
@@ -306,4 +321,8 @@ def read_certificate(folder: Path, sha256: str) -> Certificate | None:
         found = msgspec.json.decode((folder / "certificate.json").read_bytes(), type=_Certificate)
     except (OSError, msgspec.DecodeError, RecursionError):
         return None
-    return Certificate(found.id[:64], found.result.verdict) if found.specialist.sha256 == sha256 else None
+    if found.specialist.sha256 != sha256:
+        return None
+    figure = found.cost.reference if found.cost else None
+    usd = None if figure is None or figure.value is None else figure.value / 1000
+    return Certificate(found.id[:64], found.result.verdict, usd)

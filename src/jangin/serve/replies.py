@@ -80,6 +80,16 @@ def alone(found: Sequence[Row]) -> float | None:
     return found[0].confidence if len(found) == 1 else None
 
 
+def texts_kept(texts: Sequence[str], found: Sequence[Row], outcomes: Sequence[Outcome]) -> tuple[str, str]:
+    """What the ledger keeps of a request where the task asks for it: texts and answers, of several as JSON lists."""
+    given: list[Any] = [row.given for row in found]
+    for at, outcome in enumerate(outcomes):
+        if outcome.route != "local":
+            given[at] = outcome.output
+    asked = texts[0] if len(texts) == 1 else encode(texts).decode()
+    return asked, encode(given[0] if len(given) == 1 else given).decode()
+
+
 def _given(entry: Entry, row: Row, outcome: Outcome | None) -> dict[str, Any]:
     name = "labels" if entry.info.kind == "tag" else "label"
     if outcome is None or outcome.route == "local":

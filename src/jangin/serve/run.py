@@ -201,6 +201,7 @@ async def _serve(
     import uvicorn
 
     from jangin.serve.app import create
+    from jangin.serve.housekeeping import housekeeping
 
     outlet = _outlet(door, options)
     certificate, key = options.tls or (None, None)
@@ -219,6 +220,7 @@ async def _serve(
         ssl_keyfile=key,
     )
     server = _server_class()(config)
+    keeping: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     with _signals(server):
         try:
             await fleet.load_all([Path(folder) for folder in folders])
@@ -227,10 +229,12 @@ async def _serve(
             policies |= {name: terms.policy for name, terms in options.tasks.items()}
             hashes = {name: hash_json(policy.document())[:16] for name, policy in policies.items()}
             await door.record("server.started", {**about, "policies": hashes, "egress": _leaving(options.operator)})
+            keeping = asyncio.create_task(housekeeping(fleet, door, outlet))
             server.on_ready = lambda: _announce(listener, [e.info for e in fleet.entries.values()], options)
             if not server.should_exit:
                 await server.serve(sockets=[listener])
         finally:
+            keeping.cancel()
             await fleet.stop()
             if outlet is not None:
                 await outlet.close()
