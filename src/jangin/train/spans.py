@@ -6,7 +6,6 @@ are. From which probability a value is given is decided on rows held out of trai
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,16 +15,17 @@ import numpy as np
 
 from jangin import bundle
 from jangin.bases import catalogue
-from jangin.evals.fields import Truth, all_right, count_fields
 from jangin.files import write_atomic
 from jangin.models import linear
-from jangin.models.copier import Lexicon, Read, chooser_file, context_of, decide
-from jangin.models.cues import cues, know
-from jangin.models.form import Leaf, assemble, why_no_form
+from jangin.models.copier import chooser_file, context_of
+from jangin.models.cues import cues
+from jangin.models.form import Leaf, why_no_form
 from jangin.train import chain, features, parts
 from jangin.train.copying import Aligned, Plan, plan_of, raw_value
+from jangin.train.cue_chain import Chain, fit_chain, save_chain
 from jangin.train.head import calibrate, held_out_rows, take
 from jangin.train.rungs import head_of
+from jangin.train.settling import Scored, settle
 from jangin.train.targets import Rows
 from jangin.train.writers import Candidate
 from jangin.types import Example
@@ -34,11 +34,9 @@ if TYPE_CHECKING:
     from jangin.train.written import WritingShop
 
 ENOUGH = 0.8  # of train's values must be copied or chosen, or the rung is not worth its time
-FEWEST_SEEN = 2  # a cue of one piece teaches nothing about others
 # Every so many rows of train decide weights and thresholds. The chain is fitted on them afterwards, the encoder is not.
 HELD_OUT, HELD_OUT_OF_ENCODER = 5, 10
 FEWEST_ROWS = 10
-THRESHOLDS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
 class Chooser(NamedTuple):
@@ -46,17 +44,6 @@ class Chooser(NamedTuple):
 
     head: linear.LinearHead
     accuracy: float
-
-
-class Scored(NamedTuple):
-    """A text that no model has seen, and what they say of it, split by source: of the chain, and of the encoder."""
-
-    example: Example
-    aligned: Aligned
-    context: str | None
-    cue_scores: Any
-    token_scores: Any
-    chosen: dict[int, Any]
 
 
 class SpansRung:
@@ -245,60 +232,6 @@ def _division(shop: WritingShop, plan: Plan, every: int) -> tuple[list[int], lis
     return inside, [(shop.splits.train[at], plan.rows[at]) for at in range(0, len(plan.rows), every)]
 
 
-class Chain(NamedTuple):
-    lexicon: Lexicon
-    row_of: dict[str, int]
-    weights: chain.Weights
-
-
-def fit_chain(rows: Sequence[Aligned], contexts: Sequence[str | None], plan: Plan, shop: WritingShop) -> Chain:
-    """Cues, known values and weights of these rows."""
-    from tqdm import tqdm
-
-    known = know([(row.pieces, row.own) for row in rows])
-    seen: Counter[str] = Counter()
-    told = []
-    for row, context in zip(rows, contexts):
-        told.append(cues(row.pieces, known, context, frozenset(row.own)))
-        for each in told[-1]:
-            seen.update(set(each))
-    labels = 1 + 2 * sum(leaf.copied for leaf in plan.form)
-    kept = sorted((-count, cue) for cue, count in seen.items() if count >= FEWEST_SEEN)[: MOST_WEIGHTS // labels]
-    names = sorted(cue for _, cue in kept)
-    index = {cue: number for number, cue in enumerate(names)}
-    tagged = chain.Tagged(
-        csr([sorted({index[cue] for cue in each if cue in index}) for row in told for each in row], len(names)),
-        np.cumsum([0, *(len(row.pieces) for row in rows)]),
-        np.array([tag for row in rows for tag in row.tags], np.int64),
-    )
-    recipe = chain.Recipe()
-    total = len(rows) * recipe.passes
-    with tqdm(total=total, desc="learning to copy", unit=" rows", disable=shop.quiet, leave=False) as bar:
-        weights = chain.fit(tagged, (labels - 1) // 2, recipe, shop.seed, bar)
-    return Chain(Lexicon(names, known), index, weights)
-
-
-MOST_WEIGHTS = 40_000_000
-
-
-def csr(columns: Sequence[Sequence[int]], width: int) -> Any:
-    from scipy.sparse import csr_matrix
-
-    start = np.cumsum([0, *map(len, columns)])
-    flat = np.array([column for row in columns for column in row], np.int32)
-    return csr_matrix((np.ones(len(flat), np.float32), flat, start), shape=(len(columns), width))
-
-
-def save_chain(folder: Path, fitted: Chain) -> None:
-    """Weights to int8 with one scale a cue; the transitions as they are."""
-    from safetensors.numpy import save
-
-    weight, scale = linear.quantise(fitted.weights.cue)
-    tensors = {"cue.weight": weight, "cue.scale": scale, "move": fitted.weights.move}
-    write_atomic(folder / bundle.TAGGER, save({name: np.ascontiguousarray(value) for name, value in tensors.items()}))
-    write_atomic(folder / bundle.CUES, msgspec.json.encode(fitted.lexicon))
-
-
 def _token_tagger(shop: WritingShop, base: str, rows: Sequence[Aligned], plan: Plan, folder: Path) -> Any:
     from jangin.models.token_scores import TokenScores
     from jangin.train.token_tagger import TaggedTexts, train_tagger
@@ -329,80 +262,6 @@ def _scored(
         scores[at] = weight[sorted({row_of[name] for name in names if name in row_of})].sum(axis=0)
     read = tokens.scores(row.text, row.pieces)[0] if tokens is not None else None
     return Scored(example, row, context, scores, read, chosen)
-
-
-def settle(
-    unseen: Sequence[Scored], fitted: Chain, plan: Plan, schema: Mapping[str, Any], metric: str, two: bool
-) -> tuple[tuple[float, float], list[float], float]:
-    """(weights of the two sources, a threshold a field, the metric's score with them), best on unseen rows.
-
-    One threshold for all fields that hold a value, one for all that hold lists: more would be fitted to noise.
-    """
-    grid = [(cue, token) for cue in (0.5, 0.75, 1.0) for token in (0.3, 0.6, 1.0)] if two else [(1.0, 0.0)]
-    best: tuple[float, tuple[float, float], list[float]] | None = None
-    for weights in grid:
-        read = [reading(each, fitted, plan, weights) for each in unseen]
-        thresholds = [0.5] * len(plan.form)
-        score = -1.0
-        for many in (False, True):
-            places = [at for at, leaf in enumerate(plan.form) if leaf.copied and leaf.many == many]
-            if not places:
-                continue
-            found = []
-            for value in THRESHOLDS:
-                for at in places:
-                    thresholds[at] = value
-                found.append((score_of(unseen, read, plan.form, thresholds, schema, metric), -abs(value - 0.3), value))
-            score, _, value = max(found)
-            for at in places:
-                thresholds[at] = value
-        if best is None or score > best[0]:
-            best = score, weights, list(thresholds)
-    assert best is not None
-    return best[1], best[2], best[0]
-
-
-def reading(each: Scored, fitted: Chain, plan: Plan, weights: tuple[float, float]) -> Read:
-    """As `Copier.read` gives it, from scores that are there already."""
-    from jangin.models.chain import allowed, spans
-
-    copied = [number for number, leaf in enumerate(plan.form) if leaf.copied]
-    scores = weights[0] * each.cue_scores
-    if each.token_scores is not None:
-        scores = scores + weights[1] * each.token_scores
-    move = weights[0] * fitted.weights.move.astype(np.float64)
-    moves = np.where(allowed(len(copied)), np.exp(move), 0.0)
-    found = [span._replace(field=copied[span.field]) for span in spans(scores, moves, plan.longest)]
-    return Read(each.aligned.text, each.aligned.pieces, found, each.chosen)
-
-
-def score_of(
-    unseen: Sequence[Scored],
-    read: Sequence[Read],
-    form: Sequence[Leaf],
-    thresholds: Sequence[float],
-    schema: Mapping[str, Any],
-    metric: str,
-) -> float:
-    """Field micro-F1, or the share of whole objects that are right."""
-    right = size = whole = 0
-    for each, one in zip(unseen, read):
-        found = decide(form, one, thresholds)
-        given = {
-            number: [value for value, _ in part.values] if form[number].many else part.values[0][0]
-            for number, part in found.items()
-            if part.values
-        }
-        output = assemble(form, given, schema)
-        gold = each.example.gold
-        truth = Truth(each.example.output, gold if isinstance(gold, dict) else None)
-        if metric == "exact_match":
-            whole += all_right(output, truth)
-            continue
-        for count in count_fields(output, truth).values():
-            right += count.right
-            size += count.expected + count.right + count.wrong
-    return whole / max(1, len(unseen)) if metric == "exact_match" else 2 * right / max(1, size)
 
 
 def _fits(shop: WritingShop, base: str) -> Any:
