@@ -3,12 +3,13 @@ promise is kept as often as it says. One JSON, docs/results/cascade.json.
 
     python bench/cascade.py DATA [--work DIR] [-o FILE]          # some five minutes of one core
 
-DATA is a folder with banking77/train.jsonl.gz and test.jsonl.gz. The official test is read here to see what was promised;
-it is a public test and no look is registered: exploratory. Three parts:
+DATA is a folder with banking77/train.jsonl.gz and test.jsonl.gz. The official test is read here to see what became
+of the promise; it is a public test and no look is registered: exploratory. Three parts:
 
-    promise      the packed specialist's own threshold (target 0.97, confidence 0.95) and those for 0.90 to 0.99, on the test
-    simulation   calibration drawn again from a pool of real answers, 1,000 times; the pool is the truth: at most 73 broken
-                 promises. The control takes the laxest threshold that looks good enough on calibration, and must fail
+    promise      the packed specialist's own threshold (target 0.97, confidence 0.95), and those for 0.90 to 0.99, on
+                 the test
+    simulation   calibration drawn again from a pool of real answers, 1,000 times; the pool is the truth: at most 73
+                 broken promises. The control takes the laxest threshold that looks good enough, and must fail
     halving      what it costs that rows which calibrate do not test: with a calibration split of 2,000 rows of train
 """
 
@@ -87,7 +88,9 @@ def promise(folder: Path, test: list[dict[str, Any]]) -> tuple[dict[str, Any], F
     given, confidence = specialist.rule.sure("classify", specialist.labels, specialist.probabilities(
         [row["input"] for row in test]
     ))  # fmt: skip
-    right = np.array([specialist.labels[at] for at in given.argmax(axis=1)]) == np.array([row["output"] for row in test])
+    right = np.array([specialist.labels[at] for at in given.argmax(axis=1)]) == np.array(
+        [row["output"] for row in test]
+    )
     curve = []
     for target in TARGETS:
         found = settle(specialist.sha256, trust.evidence, target, CONFIDENCE)
@@ -128,7 +131,7 @@ def simulation(confidence: np.ndarray, right: np.ndarray, pool: str, rows: int) 
 
 
 def halving(data: Path, work: Path, test: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """With a calibration split: half calibrates and half tests, as shipped; or all of it does both, which is not sound."""
+    """With a calibration split: half calibrates, half tests, as shipped; or all of it does both, which is not sound."""
     rows = rows_of(data / "train.jsonl.gz")
     apart = set(np.random.default_rng(0).permutation(len(rows))[:APART].tolist())
     folder = work / "halving"

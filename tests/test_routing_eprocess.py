@@ -38,7 +38,7 @@ def test_a_broken_promise_is_noticed_soon_and_stays_noticed() -> None:
 
 
 def test_a_drift_after_a_good_beginning_is_noticed_and_a_promise_with_room_is_left_alone() -> None:
-    """The same 1,000 answers come first, of which half as many are wrong as may be; then the model gets worse, or not."""
+    """First come 1,000 answers of which half as many are wrong as may be; then the model gets worse, or not."""
     rng = np.random.default_rng(4)
     kept, drifted = [], []
     for _ in range(20):

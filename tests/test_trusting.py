@@ -18,7 +18,9 @@ from jangin.evals.fields import Truth, wrong_share
 from jangin.models.specialist import load
 from jangin.policy import Policy
 from jangin.routing.trust import TRUST, Trust, read_trust
+from jangin.serve.promises import read_promise
 from jangin.task import load_task
+from jangin.terms import TERMS, read_terms
 from jangin.train import head
 from jangin.train.climb import train
 from jangin.train.head import calibrate, folds_of, held_out_rows
@@ -76,7 +78,7 @@ def trust_of(folder: Path) -> Trust:
 
 @pytest.mark.parametrize("kind", ["classify", "tag"])
 def test_rows_that_test_the_promise_decide_nothing_else(kind: str, tmp_path: Path, unpacked: None) -> None:
-    """With other answers to those rows the head and its thresholds are the same to the byte; only the promise is not."""
+    """With other answers to those rows head and thresholds are the same to the byte; only the promise is not."""
     rows = calibration_rows(kind)
     first = with_calibration(tmp_path / "one", rows, kind)
     apart = {row.id for row in Workshop(load_task(first), 0, tmp_path / "work", True).spared}
@@ -198,14 +200,7 @@ def test_half_of_the_units_are_spared_never_a_part_of_one_and_none_where_that_is
     assert len({at % 3 for at in chosen}) == 3
 
 
-def test_a_task_that_asks_for_no_promise_gets_the_default_and_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unpacked: None
-) -> None:
-    plain = msgspec.structs.replace(Policy(), target=None)
-    real = load_task
-    monkeypatch.setattr(
-        "jangin.train.climb.load_task", lambda path: msgspec.structs.replace(real(path), policy=plain)
-    )
+def test_a_task_that_asks_for_no_promise_gets_the_default_and_says_so(tmp_path: Path, unpacked: None) -> None:
     told = train(classify_task(tmp_path), only=["ngrams"], quiet=True).record["promise"]
     assert (told["target"], told["asked"]) == (0.95, "default")
 
@@ -245,7 +240,7 @@ def test_settle_draws_another_threshold_and_changes_nothing_else(
     tmp_path: Path, unpacked: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = train(classify_task(tmp_path, extra=PROMISE, hard=0.0), only=["ngrams"], quiet=True).specialist
-    others = {path.name: path.read_bytes() for path in out.iterdir() if path.name != TRUST}
+    others = {path.name: path.read_bytes() for path in out.iterdir() if path.name not in (TRUST, TERMS)}
     before = trust_of(out)
     assert main(["settle", str(out), "--target", "0.8", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
@@ -253,9 +248,16 @@ def test_settle_draws_another_threshold_and_changes_nothing_else(
     assert told == {"specialist": str(out), **after.told()} and after.asked == "settle"
     assert (told["target"], told["confidence"]) == (0.8, 0.95)
     assert after.evidence == before.evidence and after.local_share >= before.local_share > 0
-    assert {path.name: path.read_bytes() for path in out.iterdir() if path.name != TRUST} == others
+    assert {path.name: path.read_bytes() for path in out.iterdir() if path.name not in (TRUST, TERMS)} == others
+    terms = read_terms(out)
+    assert (terms.policy.target, terms.policy.confidence) == (0.8, 0.95) and terms.instruction
+    assert read_promise(out, after.specialist, terms.policy, None, b"") is not None  # a server takes it
+    (out / TRUST).write_bytes(msgspec.json.encode(before))
+    assert main(["settle", str(out)]) == 0 and trust_of(out).threshold.target == 0.8  # what the policy says
     assert main(["settle", str(out), "--target", "0.99", "--confidence", "0.99"]) == 1
-    assert "no threshold could be tested: calibration has 108 rows and at least 917 are needed" in capsys.readouterr().out
+    assert (
+        "no threshold could be tested: calibration has 108 rows and at least 917 are needed" in capsys.readouterr().out
+    )
     assert trust_of(out).threshold.threshold is None
 
 

@@ -147,8 +147,10 @@ def build_parser() -> argparse.ArgumentParser:
 
     settle = verb("settle", "draw the threshold for another promise about local answers; nothing is trained")
     settle.add_argument("specialist", metavar="SPECIALIST", type=Path)
-    settle.add_argument("--target", metavar="SHARE", type=share, required=True, help="of local answers that are right")
-    settle.add_argument("--confidence", metavar="SHARE", type=share, help="of the promise (default: as before)")
+    settle.add_argument(
+        "--target", metavar="SHARE", type=share, help="of local answers that are right (default: the policy's)"
+    )
+    settle.add_argument("--confidence", metavar="SHARE", type=share, help="of the promise (default: the policy's)")
 
     export = verb("export", "write a decoder specialist in the form that another server reads")
     export.add_argument("specialist", metavar="SPECIALIST", type=Path)

@@ -127,7 +127,14 @@ def _section(root: Path, found: Found) -> str:
     if found.manifest and (said := found.manifest.task.get("description")):
         parts.append(f"<p>{escape(str(said))}</p>")
     parts += [f'<p class="bad">{escape(problem)}</p>' for problem in found.problems]
-    parts += [_certificate(root, found), _promise(found), _tried(found), _ladder(found), _calibration(found), _confusions(found)]
+    parts += [
+        _certificate(root, found),
+        _promise(found),
+        _tried(found),
+        _ladder(found),
+        _calibration(found),
+        _confusions(found),
+    ]
     return "\n".join(part for part in parts if part)
 
 

@@ -16,20 +16,21 @@ import numpy as np
 from jangin.errors import BundleError
 from jangin.evals.threshold import Threshold, freeze_thresholds, learn_then_test
 from jangin.files import write_atomic
-from jangin.policy import Policy
+from jangin.policy import PROMISED, Policy
 
 TRUST = "trust.json"
-TARGET = 0.95  # what is settled where no task asks for a promise
+TARGET = PROMISED  # what is settled where no task asks for a promise
 Rows = Literal["held out", "out of fold"]
 Loss = Literal["answer", "share of fields"]
 Asked = Literal["policy", "default", "settle"]
 
 
 class Evidence(msgspec.Struct, frozen=True):
-    """validation: confidences by which thresholds are frozen, of validation or of further rows out of fold. confidence, loss: of the calibration rows, which chose
-    neither the model nor the thresholds; -1: an answer without one, which no threshold takes. rows: "held out", answered
-    by this specialist, which never saw them; "out of fold", answered by the same recipe without the row. of: what a loss
-    is; an answer is right (0) or wrong (1), or a share of its fields is wrong."""
+    """validation: confidences by which thresholds are frozen, of validation or of further rows out of fold.
+    confidence, loss: of calibration rows, which chose neither the model nor the thresholds; confidence -1: an answer
+    without one, which no threshold takes. rows: "held out", answered by this specialist, which never saw them; "out of
+    fold", answered by the same recipe without the row. of: what a loss is; an answer is right (0) or wrong (1), or a
+    share of its fields is wrong."""
 
     validation: list[float]
     confidence: list[float]

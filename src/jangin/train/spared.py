@@ -1,7 +1,7 @@
 """Rows set apart to test the promise: nothing that is fitted, calibrated or chosen may look at them.
 
-Probabilities, the thresholds of tags and the end of a training are decided on rows held out of train. A threshold of the
-cascade tested on those same rows would be too good: they were made to look right there. So those rows are halved by
+Probabilities, the thresholds of tags and the end of a training are decided on rows held out of train. A threshold of
+the cascade tested on those same rows would be too good: they were made to look right there. So those rows are halved by
 chance: one half decides as before, the other is answered once, by what was packed.
 """
 
@@ -38,7 +38,9 @@ def spared(units: Sequence[Hashable], policy: Policy, seed: int) -> NDArray[np.b
 def halve(examples: list[Example], policy: Policy, seed: int) -> tuple[list[Example], list[Example]]:
     """(rows that decide, rows that test the promise), in their order."""
     mask = spared(units_of(examples), policy, seed).tolist()
-    return [row for row, apart in zip(examples, mask) if not apart], [row for row, apart in zip(examples, mask) if apart]
+    return [row for row, apart in zip(examples, mask) if not apart], [
+        row for row, apart in zip(examples, mask) if apart
+    ]
 
 
 def unit_numbers(units: Sequence[Hashable]) -> NDArray[np.int64]:

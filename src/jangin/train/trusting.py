@@ -1,11 +1,11 @@
 """The evidence for a promise about local answers, gathered when a specialist that names labels is packed.
 
-"Of the answers given here at least `target` are right, with `confidence`": thresholds are frozen on the confidences of
+"Of the answers given here at least `target` are right, with `confidence`": thresholds are frozen on confidences of
 validation, each is tested on answers that decided nothing else (`evals/threshold.py`), and what holds is written beside
 the bundle (`routing/trust.py`). The confidence is the one that the server reports. Which rows test it:
 
-    a calibration split            a half of it, by chance, answered by what was packed; the other half fits temperature,
-                                   Platt scaling and the thresholds of tags (`spared.py`)
+    a calibration split            a half of it, by chance, answered by what was packed; the other half fits the
+                                   temperature, Platt scaling and the thresholds of tags (`spared.py`)
     none, linear heads             answers out of fold on train; thresholds are frozen on others such (`unseen.py`)
     none, fine-tuned or LoRA       half of the tenth of train that was held out of it, the other half calibrates
 
@@ -47,9 +47,7 @@ def trust_labels(shop: Workshop, attempt: Attempt, judged: LabelsJudged, folder:
         apart = a_third(len(loss), shop.seed)
         frozen, confidence, loss = confidence[apart], confidence[~apart], loss[~apart]
     packed.close()
-    evidence = Evidence(
-        frozen.tolist(), confidence.tolist(), loss.tolist(), "held out" if held_out else "out of fold"
-    )
+    evidence = Evidence(frozen.tolist(), confidence.tolist(), loss.tolist(), "held out" if held_out else "out of fold")
     return trusted(shop.task, evidence, packed.sha256, folder)
 
 

@@ -1,7 +1,7 @@
 """Answers to rows of train by models that never saw them, for the promise of a specialist without a calibration split.
 
-They are answers of the recipe, not of the artefact: the same settings fitted without a third of train. What is packed was
-fitted on all of it and is a little better, so what is promised errs, as far as it does, on the careful side.
+They are answers of the recipe, not of the artefact: the same settings fitted without a third of train. What is packed
+was fitted on all of it; docs/cascade.md has the figures of both, side by side.
 """
 
 from __future__ import annotations
@@ -36,9 +36,10 @@ class Unseen(NamedTuple):
 
 
 class Proof(NamedTuple):
-    """tested: rows that test the promise. freezing: rows by whose confidences the thresholds are frozen; None: validation,
-    answered by what was judged, or where the tested rows are out of fold a third of these instead. They must be answers
-    of like models: one that saw more rows is surer of itself, and the strictest threshold would leave too few to test."""
+    """tested: rows that test the promise. freezing: rows by whose confidences the thresholds are frozen; None:
+    validation, answered by what was judged, or where the tested rows are out of fold a third of these instead. They
+    must be answers of like models: one that saw more rows is surer of itself, and its strictest threshold would leave
+    too few answers to test."""
 
     tested: list[Unseen]
     freezing: Unseen | None = None
@@ -47,8 +48,8 @@ class Proof(NamedTuple):
 def out_of_fold(shop: Workshop, base: str | None, found: Sequence[Part], mix: Mix) -> Proof:
     """Where a search looked at one fold alone (many rows), that fold chose the settings, calibrates what is packed and
     freezes the thresholds; the next one did none of it, and is answered by models fitted without it. Where the search
-    needed all folds (few rows), each is answered by the model that was fitted without it there, calibrated by the answers
-    to the other folds; of these rows the search knew which of a few settings answered most of them rightly.
+    needed all folds (few rows), each is answered by the model that was fitted without it there, calibrated by the
+    answers to the other folds; of these rows the search knew which of a few settings answered most of them rightly.
     """
     rows, seed = shop.train, shop.seed
     folds = folds_of(rows, seed)
@@ -63,7 +64,9 @@ def out_of_fold(shop: Workshop, base: str | None, found: Sequence[Part], mix: Mi
         others = take(rows, answered[~here])
         cross = calibrate([part.calibration[~here] for part in found], others)
         fitted = cross([part.calibration[~here] for part in found])
-        made.append(Unseen(take(rows, answered[here]), cross([part.calibration[here] for part in found]), (fitted, others)))
+        made.append(
+            Unseen(take(rows, answered[here]), cross([part.calibration[here] for part in found]), (fitted, others))
+        )
     return Proof(made)
 
 

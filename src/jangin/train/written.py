@@ -19,8 +19,8 @@ from jangin.pack_written import pack, write_bundle
 from jangin.task import Task
 from jangin.train.copying import Plan
 from jangin.train.judge import Judged, on_validation, scored
-from jangin.train.spared import spared, unit_numbers, units_of
 from jangin.train.spans import SpansRung
+from jangin.train.spared import spared, unit_numbers, units_of
 from jangin.train.workshop import Shop
 from jangin.train.writers import Candidate, LoraWriter, ShotsWriter, answer_text
 from jangin.types import Example
