@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,10 +13,12 @@ import numpy as np
 import pytest
 
 import orders
+import written_tasks
 from jangin import bundle
 from jangin.cli import main
 from jangin.evals.fields import Truth, wrong_share
 from jangin.models.specialist import load
+from jangin.models.written import load_writer
 from jangin.policy import Policy
 from jangin.routing.trust import TRUST, Trust, read_trust
 from jangin.serve.promises import read_promise
@@ -27,6 +30,7 @@ from jangin.train.head import calibrate, folds_of, held_out_rows
 from jangin.train.spared import halve, one_a_unit, spared
 from jangin.train.targets import Rows
 from jangin.train.trusting import wrong
+from jangin.train.trusting_written import trust_written
 from jangin.train.unseen import out_of_fold
 from jangin.train.workshop import Workshop
 from jangin.train.written import WritingShop
@@ -224,6 +228,31 @@ def test_extraction_is_promised_by_its_fields_out_of_fold(tmp_path: Path, monkey
     assert trust.threshold.threshold is not None and trust.local_share > 0.9
     assert "of the fields of an answer given locally, on average at least 90% are right" in trust.threshold.message
     assert climbed.record["promise"]["local_share"] == trust.local_share
+
+
+def test_what_is_written_is_promised_by_a_calibration_file_that_the_engine_answers(
+    tmp_path: Path, tiny_decoder: Any
+) -> None:
+    """An untrained base: every answer is wrong, and the promise says that none may be given here."""
+    folder = written_tasks.extract_task(tmp_path / "task", gold=False, metric=PROMISE)
+    write(folder / "calibration.jsonl", written_tasks.goods(120, 5))
+    task = (folder / "task.yaml").read_text("utf-8").replace("test:", "calibration: calibration.jsonl, test:")
+    (folder / "task.yaml").write_text(task, "utf-8")
+    made = written_tasks.specialist(folder, tiny_decoder)
+    shop = WritingShop(load_task(folder), 0, tmp_path / "work", True)
+    candidate: Any = SimpleNamespace(spec=bundle.read_manifest(made).decoder, encoder=None)
+    judged: Any = SimpleNamespace(rows={"answers": [{"confidence": each} for each in (0.9, 0.5, None, 0.1)]})
+    told = trust_written(shop, candidate, judged, made)
+    trust = trust_of(made)
+    assert told == trust.told() and (told["rows"], told["of"], told["n"]) == ("held out", "share of fields", 60)
+    assert trust.evidence.validation == [0.9, 0.5, 0.1] and trust.threshold.threshold is None
+    assert all(each == -1 or 0 < each <= 1 for each in trust.evidence.confidence) and max(trust.evidence.confidence) > 0
+    assert np.mean(trust.evidence.loss) > 0.3
+    with closing(load_writer(made)) as writer:
+        (again,) = writer.write([shop.spared[0].input], confidence=True)
+    assert trust.evidence.confidence[0] == pytest.approx(again.confidence, rel=1e-3)
+    marks: Any = SimpleNamespace(task=msgspec.structs.replace(shop.task, metric="chrf"))
+    assert trust_written(marks, candidate, judged, made)["message"].startswith("no promise: chrf gives marks")
 
 
 def test_a_decoder_s_tenth_is_halved_and_no_unit_stands_in_two_parts(tmp_path: Path) -> None:
