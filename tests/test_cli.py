@@ -98,7 +98,7 @@ def test_the_whole_path_prints_one_json_document_a_verb(tmp_path: Path, run: Any
     mended = document("check", folder, "--fix", tmp_path / "fixed")
     assert mended["mended_task"] == str(tmp_path / "fixed" / "task.yaml")
     trained = document("train", folder, "--rungs", " ngrams ", "--seed", 3)
-    assert set(trained) == {"specialist", "base", "params", "rung", "passes", "rungs", "seconds"}
+    assert set(trained) == {"specialist", "base", "params", "rung", "passes", "rungs", "seconds", "local_share"}
     assert {"base", "score", "seconds", "energy_wh", "cost_per_1k_usd"} <= set(trained["rungs"][0])
     specialist = trained["specialist"]
     scored = document("eval", specialist, "--on", folder / "test.jsonl")

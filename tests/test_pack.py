@@ -53,7 +53,7 @@ def test_a_bundle_packed_later_is_the_same_to_the_byte(tmp_path: Path) -> None:
     folder = classify_task(tmp_path / "task")
     for name in ("one", "two"):
         train(folder, tmp_path / name, quiet=True, only=["ngrams"])
-    for name in ("manifest.json", "head.safetensors"):
+    for name in ("manifest.json", "head.safetensors", "trust.json"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
     assert (tmp_path / "one" / "record.json").read_bytes() != (tmp_path / "two" / "record.json").read_bytes()
 
@@ -148,7 +148,7 @@ def test_a_new_bundle_takes_the_place_of_the_old_one_whole(tmp_path: Path) -> No
     (out / "certificate.json").write_text("{}")
     train(folder, out, quiet=True, only=["ngrams"])
     assert sorted(path.name for path in out.iterdir()) == [
-        *("head.safetensors", "manifest.json", "record.json", "terms.json")
+        *("head.safetensors", "manifest.json", "record.json", "terms.json", "trust.json")
     ]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "task"]
 

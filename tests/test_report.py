@@ -10,10 +10,12 @@ import pytest
 
 import certified
 from jangin import charts
+from jangin.bundle import identity, read_manifest
 from jangin.errors import InputError
 from jangin.evals.certify import certify
 from jangin.page import number, small, table
 from jangin.report import look_at, report
+from jangin.routing.trust import Evidence, settle, write_trust
 
 RUNGS = [
     {"rung": "ngrams", "base": None, "params": 30_000, "status": "tried", "metric": "accuracy", "score": 0.91,
@@ -68,6 +70,23 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(InputError) as caught:
         report(tmp_path / "missing")
     assert caught.value.message == f"'{tmp_path / 'missing'}' is not a folder"
+
+
+def test_the_promise_is_one_line_and_that_of_another_specialist_is_called_stale(tmp_path):
+    desk = climbed(tmp_path / "task")
+    sha256 = identity(read_manifest(desk))
+    sure, frozen = [0.9] * 300 + [0.4] * 100, [0.9] * 30 + [0.4] * 10
+    evidence = Evidence(frozen, sure, [0.0] * 300 + [1.0] * 100, "out of fold")
+    write_trust(desk, settle(sha256, evidence, 0.97, 0.95))
+    line = "target 0.97, confidence 0.95: 75.0% answered locally, from a confidence of 0.9000 on"
+    assert f"<h3>Answered locally</h3><p>{line} (400 rows, out of fold)</p>" in page_of(tmp_path)
+    write_trust(desk, settle(sha256, evidence, 0.999, 0.95, "default"))
+    assert "nothing is answered locally under it: no threshold could be tested" in page_of(tmp_path)
+    assert "(the default: the task asks for no promise)" in page_of(tmp_path)
+    write_trust(desk, settle("0" * 64, evidence, 0.97, 0.95))
+    page = page_of(tmp_path)
+    assert "trust.json was gathered for another specialist: its promise is stale" in page
+    assert "Answered locally" not in page
 
 
 def test_everything_that_was_tried_is_told_also_what_lost(tmp_path):

@@ -13,7 +13,7 @@ from jangin.routing.eprocess import STAKES, Watch
 @pytest.mark.parametrize(("target", "delta"), [(0.95, 0.05), (0.9, 0.1)])
 def test_a_promise_that_is_kept_exactly_is_called_stale_at_most_as_often_as_stated(target: float, delta: float) -> None:
     rng = np.random.default_rng(1)
-    runs, length = 400, 600
+    runs, length = 1_000, 600
     right = rng.random((runs, length)) < target
     allowed = 1 - target
     gains = np.log1p(np.array(STAKES)[:, None, None] / allowed * (~right - allowed) * 0.999).cumsum(2)
@@ -35,6 +35,21 @@ def test_a_broken_promise_is_noticed_soon_and_stays_noticed() -> None:
         watch.audit([True] * 500)
         assert watch.stale == (watch.alarmed_at is not None)
     assert np.median(noticed) < 200 and np.mean(np.array(noticed) <= 1_000) > 0.98
+
+
+def test_a_drift_after_a_good_beginning_is_noticed_and_a_promise_with_room_is_left_alone() -> None:
+    """First come 1,000 answers of which half as many are wrong as may be; then the model gets worse, or not."""
+    rng = np.random.default_rng(4)
+    kept, drifted = [], []
+    for _ in range(20):
+        watch = Watch(0.95)
+        assert not watch.audit((rng.random(1_000) < 0.975).tolist())
+        same = msgspec.json.decode(msgspec.json.encode(watch), type=Watch)
+        kept.append(same.audit((rng.random(1_000) < 0.975).tolist()))
+        watch.audit((rng.random(3_000) < 0.85).tolist())
+        drifted.append((watch.alarmed_at or 10**9) - 1_000)
+    assert not any(kept)
+    assert max(drifted) <= 3_000 and np.median(drifted) < 1_000
 
 
 def test_right_answers_alone_never_alarm_and_wrong_ones_alone_soon_do() -> None:

@@ -5,7 +5,13 @@ import pytest
 from scipy.stats import binom
 
 from jangin.errors import ShapeError
-from jangin.evals.threshold import answers_needed, freeze_thresholds, hoeffding_bentkus, learn_then_test
+from jangin.evals.threshold import (
+    answers_needed,
+    freeze_thresholds,
+    hoeffding_bentkus,
+    learn_then_test,
+    rows_needed,
+)
 
 
 def test_fifty_nine_error_free_answers_prove_95_percent_and_99_prove_97():
@@ -86,6 +92,41 @@ def test_losses_between_right_and_wrong_are_tested_by_hoeffding_and_bentkus():
     assert found.p_value == pytest.approx(hoeffding_bentkus(0.01, 400, 0.05))
     with pytest.raises(ShapeError, match="outside"):
         learn_then_test([0.9], confidence, loss * 6)
+
+
+def test_shares_are_tested_as_shares_also_where_each_happens_to_be_whole():
+    confidence, loss = np.ones(200), np.zeros(200)
+    loss[:4] = 1.0
+    of_fields = learn_then_test([0.5], confidence, loss, shares="fields")
+    assert of_fields.p_value == pytest.approx(hoeffding_bentkus(0.02, 200, 0.05)) and of_fields.threshold is None
+    assert learn_then_test([0.5], confidence, loss).threshold == 0.5
+    assert of_fields.message == (
+        "no threshold reaches it: on 200 calibration rows it could not be shown that of the fields of an answer given "
+        "locally, on average at least 95% are right"
+    )
+
+
+def test_a_promise_is_never_rounded_up():
+    found = learn_then_test([0.5], np.ones(400), np.zeros(400), target=0.975, delta=0.025)
+    assert "at least 97.5% are right, with 97.5% confidence" in found.message
+    assert (rows_needed(0.95, 0.05), rows_needed(0.97, 0.05), rows_needed(0.99, 0.05)) == (117, 197, 597)
+
+
+def test_the_promise_is_broken_as_seldom_as_it_says_and_a_threshold_that_only_looks_good_is_not():
+    """Calibration drawn 150 times from a pool, which is the truth; `bench/cascade.py` does it with real answers."""
+    rng = np.random.default_rng(5)
+    confidence = rng.beta(6, 1, 4_000)
+    right = rng.random(4_000) < confidence
+    broken = naive = 0
+    for _ in range(150):
+        validation, calibration = rng.integers(0, 4_000, (2, 1_000))
+        frozen = freeze_thresholds(confidence[validation], 1_000)
+        found = learn_then_test(frozen, confidence[calibration], ~right[calibration])
+        broken += found.threshold is not None and right[confidence >= found.threshold].mean() < 0.95
+        good = [each for each in frozen if right[calibration][confidence[calibration] >= each].mean() >= 0.95]
+        naive += bool(good) and right[confidence >= good[-1]].mean() < 0.95
+    bound = binom.ppf(0.999, 150, 0.05)
+    assert broken <= bound < naive
 
 
 @pytest.mark.parametrize(("n", "allowed"), [(50, 0.1), (200, 0.05), (1000, 0.03)])

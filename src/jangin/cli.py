@@ -49,6 +49,17 @@ def dollars(text: str) -> float:
     return amount
 
 
+def share(text: str) -> float:
+    """A share above 0.5 and below 1, as the task file's policy has it."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0.5 < number < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a share above 0.5 and below 1: write 0.97, say")
+    return number
+
+
 def prices(text: str) -> tuple[float, float]:
     """'2.5,10': US dollars per million prompt and answer tokens."""
     given, comma, answered = text.partition(",")
@@ -133,6 +144,13 @@ def build_parser() -> argparse.ArgumentParser:
     certify.add_argument("--usd-per-hour", type=float, help="price of this machine (or JANGIN_USD_PER_HOUR)")
     certify.add_argument("--verify", metavar="FILE", type=Path, help="recompute a certificate's arithmetic and hashes")
     certify.add_argument("--rerun", metavar="FILE", type=Path, help="predict the sealed test again and compare")
+
+    settle = verb("settle", "draw the threshold for another promise about local answers; nothing is trained")
+    settle.add_argument("specialist", metavar="SPECIALIST", type=Path)
+    settle.add_argument(
+        "--target", metavar="SHARE", type=share, help="of local answers that are right (default: the policy's)"
+    )
+    settle.add_argument("--confidence", metavar="SHARE", type=share, help="of the promise (default: the policy's)")
 
     export = verb("export", "write a decoder specialist in the form that another server reads")
     export.add_argument("specialist", metavar="SPECIALIST", type=Path)

@@ -134,6 +134,7 @@ def train(arguments: Namespace) -> int:
     lines += [
         "",
         f"packed {climbed.rung} ({climbed.params:,} parameters) in {climbed.specialist}, {climbed.seconds:.0f} s",
+        *promise_lines(climbed.record["promise"]),
     ]
     if climbed.passes is False:
         chance = climbed.record["chance"]
@@ -149,6 +150,7 @@ def train(arguments: Namespace) -> int:
         "passes": climbed.passes,
         "rungs": climbed.rungs,
         "seconds": climbed.seconds,
+        "local_share": climbed.record["promise"]["local_share"],
     }
     _print(arguments, document, lines)
     return 1 if climbed.passes is False else 0
@@ -207,6 +209,21 @@ def _check_certificate(arguments: Namespace) -> int:
     lines = ["valid" if found.valid else "NOT valid", *found.differs, found.did]
     _print(arguments, found, lines)
     return found.exit_code
+
+
+def settle(arguments: Namespace) -> int:
+    from jangin.settle import settle as draw
+
+    found = draw(arguments.specialist, arguments.target, arguments.confidence)
+    _print(arguments, found, promise_lines(found))
+    return 0 if found["threshold"] is not None else 1
+
+
+def promise_lines(promise: dict[str, Any]) -> list[str]:
+    """One line: what is promised and from which confidence on, or why nothing is."""
+    if promise["threshold"] is None:
+        return [f"promise: {promise['message']}"]
+    return [f"promise: {promise['message']} (confidence from {promise['threshold']:.4f}; rows {promise['rows']})"]
 
 
 def export(arguments: Namespace) -> int:

@@ -40,10 +40,14 @@ def pack(
     Raises: BundleError when the packed artefact disagrees with the trainer's; StorageError.
     """
 
+    from jangin.train.trusting_written import trust_written  # which writes bundles itself
+
     def build(folder: Path) -> dict[str, Any]:
         write_bundle(shop, candidate, judged.calibration, folder)
         write_terms(folder, terms_of(shop.task, schema=shop.schema))
-        return record(_parity(shop, candidate, folder))
+        parity = _parity(shop, candidate, folder)
+        promise = trust_written(shop, candidate, judged, folder)
+        return {**record(parity), "promise": promise}
 
     return put_in_place(out, build)
 

@@ -135,18 +135,8 @@ def _predict(
 
 
 def decide(specialist: Specialist, probabilities: Floats) -> tuple[NDArray[np.uint8], Floats]:
-    """(labels given, confidence) of each row: uint8 (n, k) and float32 (n,).
-
-    Confidence is the probability of the answered label; for `tag`, of the least certain of its yes-or-no answers.
-    """
-    if specialist.kind == "tag":
-        yes = probabilities >= np.asarray(specialist.rule.tag_thresholds, np.float32)
-        return yes.astype(np.uint8), np.where(yes, probabilities, 1 - probabilities).min(axis=1)
-    top = specialist.rule.top(specialist.labels, probabilities)
-    given = np.zeros(probabilities.shape, np.uint8)
-    rows = np.arange(len(top))
-    given[rows, top] = 1
-    return given, probabilities[rows, top]
+    """(labels given, confidence) of each row, as `Rule.sure` says."""
+    return specialist.rule.sure(specialist.kind, specialist.labels, probabilities)
 
 
 def _refuse_output(out: Path, data: Path) -> None:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import msgspec
 
 from jangin import charts
-from jangin.bundle import MANIFEST, Manifest, read_manifest
+from jangin.bundle import MANIFEST, Manifest, identity, read_manifest
 from jangin.errors import BundleError, CertificateError, InputError
 from jangin.evals.certificate import CERTIFICATE, Certificate, read, read_answers, verify
 from jangin.evals.record import RECORD
@@ -19,6 +19,7 @@ from jangin.evals.render import TONE
 from jangin.evals.wording import METRIC_NAMES, parity_words
 from jangin.files import write_atomic
 from jangin.page import number, page, small, table
+from jangin.routing.trust import TRUST, Trust, read_trust
 from jangin.types import RungRecord
 
 PAGE = "report.html"
@@ -33,6 +34,7 @@ class Found(msgspec.Struct):
     record: dict[str, Any] = {}
     rungs: list[RungRecord] = []
     certificate: Certificate | None = None
+    trust: Trust | None = None
     invalid: bool = False
     problems: list[str] = []
 
@@ -70,6 +72,13 @@ def look_at(folder: Path) -> Found:
     if (folder / MANIFEST).is_file():
         try:
             found.manifest = read_manifest(folder)
+        except BundleError as error:
+            found.problems.append(error.message)
+    if found.manifest is not None:
+        try:
+            found.trust = read_trust(folder, identity(found.manifest))
+            if found.trust is None and (folder / TRUST).is_file():
+                found.problems.append(f"{TRUST} was gathered for another specialist: its promise is stale")
         except BundleError as error:
             found.problems.append(error.message)
     if (folder / CERTIFICATE).is_file():
@@ -118,7 +127,14 @@ def _section(root: Path, found: Found) -> str:
     if found.manifest and (said := found.manifest.task.get("description")):
         parts.append(f"<p>{escape(str(said))}</p>")
     parts += [f'<p class="bad">{escape(problem)}</p>' for problem in found.problems]
-    parts += [_certificate(root, found), _tried(found), _ladder(found), _calibration(found), _confusions(found)]
+    parts += [
+        _certificate(root, found),
+        _promise(found),
+        _tried(found),
+        _ladder(found),
+        _calibration(found),
+        _confusions(found),
+    ]
     return "\n".join(part for part in parts if part)
 
 
@@ -140,6 +156,22 @@ def _certificate(root: Path, found: Found) -> str:
         f'<div class="card"><h3>Certificate {badge}</h3><p>{escape(certificate.sentence)}</p>'
         f'<p class="soft">{escape(dates)} <a href="{where}">The whole certificate</a></p></div>'
     )
+
+
+def _promise(found: Found) -> str:
+    """The promise about local answers in one line."""
+    if found.trust is None:
+        return ""
+    told = found.trust.told()
+    least, rows = told["threshold"], f"{told['n']:,} rows, {told['rows']}"
+    what = f"target {told['target']:g}, confidence {told['confidence']:g}"
+    if told["asked"] == "default":
+        what += " (the default: the task asks for no promise)"
+    if least is None:
+        shown = f"{what}: nothing is answered locally under it: {told['message']} ({rows})"
+    else:
+        shown = f"{what}: {told['local_share']:.1%} answered locally, from a confidence of {least:.4f} on ({rows})"
+    return f"<h3>Answered locally</h3><p>{escape(shown)}</p>"
 
 
 def _tried(found: Found) -> str:

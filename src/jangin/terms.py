@@ -57,5 +57,5 @@ def read_terms(folder: Path) -> Terms:
     except FileNotFoundError:
         return Terms()
     except (OSError, msgspec.DecodeError, RecursionError) as error:
-        raise BundleError(f"{path}: not readable ({error})", "write it again: jangin settle SPECIALIST") from error
+        raise BundleError(f"{path}: not readable ({error})", "copy the bundle again, or train again") from error
     return Terms(read_policy(found.policy, str(path)), found.instruction)

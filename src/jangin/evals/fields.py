@@ -92,6 +92,16 @@ def all_right(given: Object | None, truth: Truth) -> bool:
     return all(count.right == count.expected and not count.wrong for count in counts)
 
 
+def wrong_share(given: Object | None, truth: Truth) -> float:
+    """Of the fields that the truth or the answer fills, the share that is not wholly right; 1 for no answer, 0 where
+    both fill none."""
+    if given is None:
+        return 1.0
+    filled = [count for count in count_fields(given, truth).values() if count.expected or count.wrong]
+    wrong = sum(count.right != count.expected or count.wrong > 0 for count in filled)
+    return wrong / max(1, len(filled))
+
+
 def field_right(given: Object, truth: Truth) -> dict[str, bool]:
     """Of the scored fields that the answer fills, by the name of the outermost object's field: is all of it right?"""
     counts = count_fields(given, truth)

@@ -47,6 +47,11 @@ def answers_needed(target: float, delta: float) -> int:
     return math.ceil(math.log(delta) / math.log(target))
 
 
+def rows_needed(target: float, delta: float) -> int:
+    """Calibration rows below which no threshold is tested, 2 ln δ / ln target: 117 at 0.95, 197 at 0.97."""
+    return math.ceil(2 * math.log(delta) / math.log(target))
+
+
 def freeze_thresholds(validation: Array, n_calibration: int, target: float = 0.95, delta: float = 0.05) -> list[float]:
     """At most 50 thresholds from strict to lax, chosen on validation, before calibration is looked at.
 
@@ -66,7 +71,12 @@ def freeze_thresholds(validation: Array, n_calibration: int, target: float = 0.9
 
 
 def learn_then_test(
-    thresholds: list[float], confidence: Array, loss: Array, target: float = 0.95, delta: float = 0.05
+    thresholds: list[float],
+    confidence: Array,
+    loss: Array,
+    target: float = 0.95,
+    delta: float = 0.05,
+    shares: str | None = None,
 ) -> Threshold:
     """The laxest threshold before the first one whose p-value exceeds delta.
 
@@ -76,6 +86,7 @@ def learn_then_test(
         thresholds: from `freeze_thresholds`, strict to lax.
         confidence, loss: of the calibration answers, shape (n,), no row of which chose the model or the thresholds;
             loss 0: right, 1: wrong (an accepted out-of-scope message is wrong), in between: partly.
+        shares: what a loss is a share of ("fields"), also where every loss met here is 0 or 1; None: it may be either.
     Raises: ShapeError if the lengths differ, a loss is not in [0, 1] or the thresholds do not descend.
     """
     confidence, loss = np.asarray(confidence, float), np.asarray(loss, float)
@@ -85,7 +96,7 @@ def learn_then_test(
         raise ShapeError("a loss lies outside [0, 1]")
     if any(after >= before for before, after in pairwise(thresholds)):
         raise ShapeError("the thresholds do not descend; expected them from strict to lax")
-    binary = bool(((loss == 0) | (loss == 1)).all())
+    binary = shares is None and bool(((loss == 0) | (loss == 1)).all())
     chosen: tuple[float | None, int, float, float] = (None, 0, 0.0, 1.0)
     tried = 0
     for tried, threshold in enumerate(thresholds, 1):  # noqa: B007
@@ -101,7 +112,7 @@ def learn_then_test(
         chosen = (threshold, accepted, errors, p_value)
     value, accepted, errors, p_value = chosen
     n = len(confidence)
-    message = _message(value, target, delta, accepted, n, bool(thresholds))
+    message = _message(value, target, delta, accepted, n, bool(thresholds), shares)
     return Threshold(value, target, delta, n, accepted, errors, p_value, accepted / max(n, 1), tried, message)
 
 
@@ -115,12 +126,20 @@ def hoeffding_bentkus(mean: float, n: int, allowed: float) -> float:
     return min(1.0, math.exp(-n * divergence), bentkus)
 
 
-def _message(value: float | None, target: float, delta: float, accepted: int, n: int, tested: bool) -> str:
-    promise = f"of the answers given locally at least {target:.0%} are right"
+def _message(
+    value: float | None, target: float, delta: float, accepted: int, n: int, tested: bool, shares: str | None
+) -> str:
+    of = "of the answers given locally" if shares is None else f"of the {shares} of an answer given locally, on average"
+    promise = f"{of} at least {percent(target)} are right"
     if value is not None:
         share = f"{accepted / n:.0%} of the calibration rows are answered locally"
-        return f"{promise}, with {1 - delta:.0%} confidence; {share}"
+        return f"{promise}, with {percent(1 - delta)} confidence; {share}"
     if not tested:
-        needed = math.ceil(2 * math.log(delta) / math.log(target))
+        needed = rows_needed(target, delta)
         return f"no threshold could be tested: calibration has {n} rows and at least {needed} are needed"
     return f"no threshold reaches it: on {n} calibration rows it could not be shown that {promise}"
+
+
+def percent(share: float) -> str:
+    """0.975 -> '97.5%': a promise is never rounded up."""
+    return f"{round(100 * share, 10):g}%"

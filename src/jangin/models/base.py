@@ -48,6 +48,20 @@ class Rule(msgspec.Struct, frozen=True, omit_defaults=True):
             return [[labels[j] for j in np.flatnonzero(row).tolist()] for row in given]
         return [labels[i] for i in self.top(labels, probabilities).tolist()]
 
+    def sure(self, kind: Kind, labels: Sequence[str], probabilities: Floats) -> tuple[NDArray[np.uint8], Floats]:
+        """(labels given, confidence) of each row: uint8 (n, k) and float32 (n,).
+
+        Confidence is the probability of the answered label; for `tag`, of the least certain of its yes-or-no answers.
+        """
+        if kind == "tag":
+            yes = probabilities >= np.asarray(self.tag_thresholds, np.float32)
+            return yes.astype(np.uint8), np.where(yes, probabilities, 1 - probabilities).min(axis=1)
+        top = self.top(labels, probabilities)
+        given = np.zeros(probabilities.shape, np.uint8)
+        rows = np.arange(len(top))
+        given[rows, top] = 1
+        return given, probabilities[rows, top]
+
     def top(self, labels: Sequence[str], probabilities: Floats) -> NDArray[np.intp]:
         """Index of the answered label of each row of a `classify` task."""
         best = probabilities.argmax(axis=1)

@@ -13,6 +13,8 @@ from jangin.models.writer import Writer, Written
 from jangin.task import WRITTEN
 from jangin.types import Input
 
+BATCH_ROWS = 32
+
 
 def open_specialist(folder: Path | str, readers: Readers) -> Specialist | Writer:
     """Either kind of specialist, ready to answer. Raises: BundleError, BaseModelError, MissingExtraError."""
@@ -42,6 +44,22 @@ def write_all(writer: Writer, inputs: Sequence[Input]) -> list[Written | Request
         if len(inputs) == 1:
             return [error]
     return [answer for one in inputs for answer in write_all(writer, [one])]
+
+
+def answers_to(folder: Path, inputs: Sequence[Input], quiet: bool) -> list[Written | RequestError]:
+    """What a bundle writes for all of these, with a bar that shows how far it is."""
+    from contextlib import closing
+
+    from tqdm import tqdm
+
+    found: list[Written | RequestError] = []
+    bar = tqdm(total=len(inputs), desc=f"{folder.name} writes", unit=" rows", disable=quiet, leave=False)
+    with closing(load_writer(folder)) as writer, bar:
+        for at in range(0, len(inputs), BATCH_ROWS):
+            part = inputs[at : at + BATCH_ROWS]
+            found += write_all(writer, part)
+            bar.update(len(part))
+    return found
 
 
 def answer_of(written: Written | RequestError, kind: str) -> Any:

@@ -2,12 +2,13 @@
 
 `trust.json` lies beside a bundle like its certificate, bound to the specialist's hash and no part of its identity: a
 task's policy may change without another model. `settle` draws the threshold again for another target.
+`train/trusting.py` gathers the evidence when a specialist is packed.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -15,16 +16,21 @@ import numpy as np
 from jangin.errors import BundleError
 from jangin.evals.threshold import Threshold, freeze_thresholds, learn_then_test
 from jangin.files import write_atomic
+from jangin.policy import PROMISED, Policy
 
 TRUST = "trust.json"
+TARGET = PROMISED  # what is settled where no task asks for a promise
 Rows = Literal["held out", "out of fold"]
 Loss = Literal["answer", "share of fields"]
+Asked = Literal["policy", "default", "settle"]
 
 
 class Evidence(msgspec.Struct, frozen=True):
-    """validation: confidences, by which thresholds are frozen. confidence, loss: of the calibration rows, which chose
-    neither the model nor the thresholds. rows: where those come from. of: what a loss is; an answer is right (0) or
-    wrong (1), or a share of its fields is wrong."""
+    """validation: confidences by which thresholds are frozen, of validation or of further rows out of fold.
+    confidence, loss: of calibration rows, which chose neither the model nor the thresholds; confidence -1: an answer
+    without one, which no threshold takes. rows: "held out", answered by this specialist, which never saw them; "out of
+    fold", answered by the same recipe without the row. of: what a loss is; an answer is right (0) or wrong (1), or a
+    share of its fields is wrong."""
 
     validation: list[float]
     confidence: list[float]
@@ -34,11 +40,33 @@ class Evidence(msgspec.Struct, frozen=True):
 
 
 class Trust(msgspec.Struct, frozen=True):
-    """specialist: the hash that the evidence was gathered for."""
+    """specialist: the hash that the evidence was gathered for. asked: who named the target: the task's policy, nobody
+    (then it is TARGET), or `jangin settle`."""
 
     specialist: str
     evidence: Evidence
     threshold: Threshold
+    asked: Asked = "policy"
+
+    @property
+    def local_share(self) -> float:
+        """Of the rows that tested it, those that the threshold takes; 0 without one."""
+        return 0.0 if self.threshold.threshold is None else self.threshold.coverage
+
+    def told(self) -> dict[str, Any]:
+        """The promise without its evidence, for records and verbs."""
+        found = self.threshold
+        return {
+            "target": found.target,
+            "confidence": round(1 - found.delta, 12),
+            "asked": self.asked,
+            "threshold": found.threshold,
+            "local_share": self.local_share,
+            "n": found.n,
+            "rows": self.evidence.rows,
+            "of": self.evidence.of,
+            "message": found.message,
+        }
 
     def local(self, confidence: float | None) -> bool:
         """May an answer of this confidence be given here, by the promise?"""
@@ -46,12 +74,19 @@ class Trust(msgspec.Struct, frozen=True):
         return least is not None and confidence is not None and confidence >= least
 
 
-def settle(specialist: str, evidence: Evidence, target: float, confidence: float) -> Trust:
+def asked_of(policy: Policy) -> tuple[float, float, Asked]:
+    """(target, confidence, who named the target) of a task."""
+    target = policy.target
+    return (TARGET if target is None else target, policy.confidence, "default" if target is None else "policy")
+
+
+def settle(specialist: str, evidence: Evidence, target: float, confidence: float, asked: Asked = "policy") -> Trust:
     """The threshold for a promise: `target` of the local answers right, with `confidence`."""
     delta = round(1 - confidence, 12)
     thresholds = freeze_thresholds(np.array(evidence.validation), len(evidence.confidence), target, delta)
-    found = learn_then_test(thresholds, np.array(evidence.confidence), np.array(evidence.loss), target, delta)
-    return Trust(specialist, evidence, found)
+    shares = "fields" if evidence.of == "share of fields" else None
+    tested = np.array(evidence.confidence, float), np.array(evidence.loss, float)
+    return Trust(specialist, evidence, learn_then_test(thresholds, *tested, target, delta, shares), asked)
 
 
 def write_trust(folder: Path, trust: Trust) -> None:

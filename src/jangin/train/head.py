@@ -75,6 +75,13 @@ def fit(solver: Solver, features: Any, rows: Rows, labels: int, choice: Choice, 
     return _fit_jobs(solver, [_Job(features, rows, choice)], labels, seed)[0]
 
 
+def fit_each(
+    solver: Solver, features: Any, rows: Rows, labels: int, choice: Choice, seed: int, parts: Sequence[NDArray]
+) -> list[Linear]:
+    """One model for each of `parts`, which are row numbers."""
+    return _fit_jobs(solver, [_Job(features[part], take(rows, part), choice) for part in parts], labels, seed)
+
+
 def _fit_jobs(solver: Solver, jobs: Sequence[_Job], labels: int, seed: int) -> list[Linear]:
     """All of them, side by side; a `tag` model is one model of two classes for each label."""
     pieces = [_pieces(job, labels) for job in jobs]

@@ -15,27 +15,37 @@ from jangin.models.base import Floats
 from jangin.train.head import Linear, calibrate, held_out_rows, take
 from jangin.train.parts import Part
 from jangin.train.rungs import Attempt, Shipped, head_of
+from jangin.train.spared import spared
 from jangin.train.targets import Rows
+from jangin.train.unseen import Proof, Unseen
 from jangin.train.workshop import Workshop
 
 
 class Division(NamedTuple):
-    """Rows to train on, rows to calibrate on, and the index of the latter in train (None: a split of their own)."""
+    """Rows to train on, rows to calibrate on, rows that test the promise, and the indices of the latter two in train
+    (None: splits of their own)."""
 
     train: Rows
     held_out: Rows
+    proof: Rows
     index: Any
+    proof_index: Any
 
 
 def divide(shop: Workshop) -> Division:
     """Small data has no calibration split: a fine-tuned model cannot answer out of fold at a fair price, so a tenth of
-    train is held out for it: of the rows that the n-grams' search held out too."""
+    train is held out for it: of the rows that the n-grams' search held out too. Half of the tenth tests the promise."""
     if len(shop.calibration):
-        return Division(shop.train, shop.calibration, None)
+        return Division(shop.train, shop.calibration, shop.proof, None, None)
     rows = held_out_rows(shop.train, shop.seed)
     index = np.sort(np.random.default_rng(shop.seed).permutation(rows)[: max(1, len(shop.train) // 10)])
     rest = np.setdiff1d(np.arange(len(shop.train)), index)
-    return Division(take(shop.train, rest), take(shop.train, index), index)
+    groups = np.arange(len(shop.train)) if shop.train.groups is None else shop.train.groups
+    alone = ~np.isin(groups[index], groups[rest])  # a unit that is also trained on tests nothing
+    proof = np.zeros(len(index), bool)
+    proof[alone] = spared(groups[index][alone].tolist(), shop.task.policy, shop.seed)
+    train, held_out, apart = (take(shop.train, rows) for rows in (rest, index[~proof], index[proof]))
+    return Division(train, held_out, apart, index[~proof], index[proof])
 
 
 def on_logits(
@@ -56,14 +66,25 @@ def on_logits(
     validation = read(shop.validation.texts)
     where = "held out" if division.index is None else "held out of train"
     found = [Part("encoder", identity, read(division.held_out.texts), validation, where)]
+    ngrams = np.zeros((0, labels), np.float32)
     if with_ngrams:
         part = shop.ngrams()
+        ngrams = part.calibration
         if division.index is not None:
             answered = np.searchsorted(held_out_rows(shop.train, shop.seed), division.index)
             part = msgspec.structs.replace(part, calibration=part.calibration[answered])
         found.insert(0, part)
     mix = calibrate([part.calibration for part in found], division.held_out)
     head = head_of(found, [part.linear for part in found], mix)
+
+    def unseen() -> Proof:
+        if division.index is None or not with_ngrams:
+            return Proof([Unseen(division.proof)])
+        # What is packed has n-grams of all of train: these rows get the answers of the search, which held them out.
+        answered = np.searchsorted(held_out_rows(shop.train, shop.seed), division.proof_index)
+        tested = Unseen(division.proof, mix([ngrams[answered], read(division.proof.texts)]))
+        return Proof([tested], Unseen(division.held_out, mix([part.calibration for part in found])))
+
     own = [part.validation for part in found]
     if trainer is not None:
         own = [*(logits[: len(trainer)] for logits in own[:-1]), trainer]
@@ -75,6 +96,7 @@ def on_logits(
         mix=mix,
         parts=found,
         calibration_rows=division.held_out,
+        unseen=unseen,
         encoded=validation,
         spec=spec,
         read=read,

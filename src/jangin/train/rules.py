@@ -20,7 +20,7 @@ def make_rule(
 ) -> Rule:
     """`calibration`, `validation`: (probabilities, rows) that the model never saw."""
     if validation[1].known is not None:
-        return Rule(tag_thresholds=_tag_thresholds(*calibration))
+        return Rule(tag_thresholds=tag_thresholds(*calibration))
     if out_of_scope is None or out_of_scope not in labels:
         return Rule()
     return Rule(out_of_scope, _out_of_scope_threshold(labels.index(out_of_scope), *validation))
@@ -39,7 +39,7 @@ def _out_of_scope_threshold(none: int, probabilities: Floats, rows: Rows) -> flo
     return float(confidence[min(lost, len(confidence) - 1)])
 
 
-def _tag_thresholds(probabilities: Floats, rows: Rows) -> list[float]:
+def tag_thresholds(probabilities: Floats, rows: Rows) -> list[float]:
     """For each label the threshold with the best F1 on its known calibration rows; 0.5 where few are positive."""
     assert rows.known is not None
     return [_best_f1(probabilities[k, j], rows.gold[k, j]) for j, k in enumerate(rows.known.T)]

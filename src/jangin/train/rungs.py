@@ -24,6 +24,7 @@ from jangin.train.features import sparse
 from jangin.train.head import Linear, Mix, calibrate, fit
 from jangin.train.parts import Part
 from jangin.train.targets import Rows
+from jangin.train.unseen import Proof, Unseen, out_of_fold
 from jangin.train.workshop import Workshop
 
 ENGLISH, MULTILINGUAL = "minilm-l6", "use-multilingual-3"
@@ -37,7 +38,7 @@ class Attempt(msgspec.Struct, frozen=True, eq=False):
     once more on train and validation (`fitted_on` says so) with the settings that were chosen. calibration_rows: what
     `parts` answered for the mix. spec: what the bundle says of the base it stands on, None for n-grams. files: what the
     bundle carries of it, by name. read: texts to what the head reads, `encoded` being that of validation. details: how
-    the base was tuned, for the record.
+    the base was tuned, for the record. unseen: makes the rows that test the promise.
     """
 
     base: str | None
@@ -47,6 +48,7 @@ class Attempt(msgspec.Struct, frozen=True, eq=False):
     mix: Mix
     parts: list[Part]
     calibration_rows: Rows
+    unseen: Callable[[], Proof]
     encoded: Floats | None = None
     spec: EncoderSpec | DecoderSpec | None = None
     read: Callable[[Sequence[str]], Floats] | None = None
@@ -140,14 +142,17 @@ def _assemble(shop: Workshop, base: str | None, found: list[Part], encoded: Floa
             models, answers = zip(*pool.map(again, found))
         return Shipped(head_of(found, models, mix), mix(answers))
 
+    def unseen() -> Proof:
+        return Proof([Unseen(shop.proof)]) if len(shop.calibration) else out_of_fold(shop, base, found, mix)
+
     own = sum(part.linear.weight.size + part.linear.bias.size for part in found)
     rows = shop.calibration_target
     if base is None:
-        return Attempt(None, own, head, shipped, mix, found, rows)
+        return Attempt(None, own, head, shipped, mix, found, rows, unseen)
     encoder = shop.encoder(base)
     spec = EncoderSpec(base, encoder.files.sha256)
     params = own + catalogue.get(base).params
-    return Attempt(base, params, head, shipped, mix, found, rows, encoded, spec, encoder.embed)
+    return Attempt(base, params, head, shipped, mix, found, rows, unseen, encoded, spec, encoder.embed)
 
 
 def head_of(found: Sequence[Part], models: Sequence[Linear], mix: Mix) -> LinearHead:

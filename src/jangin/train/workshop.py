@@ -6,6 +6,8 @@ import math
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from jangin.errors import DataError
 from jangin.models.base import Floats
 from jangin.models.encoder import Encoder, EncoderFiles, base_files
@@ -14,12 +16,14 @@ from jangin.prompt import render
 from jangin.task import Task
 from jangin.train import features, hinge, parts
 from jangin.train.head import held_out_rows, take
+from jangin.train.spared import halve
 from jangin.train.targets import Rows, join, rows_of
 
 
 class Shop:
     """The splits of one task and seed, and the folder that a resume reads. left_s: of the budget, as each rung begins.
-    recipes: what a replayed plan says, by rung."""
+    recipes: what a replayed plan says, by rung. spared: the half of the calibration split that tests the promise;
+    `splits.calibration` is the other."""
 
     left_s: float = math.inf
     recipes: dict[str, Any] = {}
@@ -27,13 +31,15 @@ class Shop:
     def __init__(self, task: Task, seed: int, work: Path, quiet: bool):
         from jangin.data.load import hash_rows, load_splits, split_hashes
 
-        self.splits = splits = load_splits(task)
+        splits = load_splits(task)
         for rows in (splits.train, splits.validation, splits.calibration):
             rows.sort(key=lambda example: example.id)  # the solvers read rows in order; the file's must not matter
         self.hashes = {name: hash_rows(getattr(splits, name)) for name in ("train", "validation", "calibration")}
         self.hashes |= {name: digest for name, digest in split_hashes(task).items() if name != "files"}
         self.task, self.seed, self.work, self.quiet = task, seed, work, quiet
         self.rows = {name: len(getattr(splits, name)) for name in ("train", "validation", "calibration")}
+        deciding, self.spared = halve(splits.calibration, task.policy, seed)
+        self.splits = splits = msgspec.structs.replace(splits, calibration=deciding)
         self.validation_inputs = [example.input for example in splits.validation]
         self.test_rows = len({example.unit or example.id for example in splits.test}) or len(splits.validation)
         if not splits.validation:
@@ -58,6 +64,7 @@ class Workshop(Shop):
         self.train, self.validation, self.calibration = (
             rows_of(split, self.labels, task.kind) for split in (splits.train, splits.validation, splits.calibration)
         )
+        self.proof = rows_of(self.spared, self.labels, task.kind)
         hinge.warm(self.train.texts, len(self.labels))
         self._encoders: dict[str, Encoder] = {}
         self._blocks: list[Block] | None = None

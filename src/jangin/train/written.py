@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from jangin.data import schema
-from jangin.errors import RequestError
 from jangin.evals.answering import answers, calibration
 from jangin.evals.arithmetic import Answer, written_comparison
 from jangin.evals.predicting import Given
@@ -16,23 +14,31 @@ from jangin.evals.register import Claim
 from jangin.evals.written import grade, right_of
 from jangin.meter import machine_price, per_thousand
 from jangin.models.writer import Written
-from jangin.models.written import answer_of, load_writer, write_all
+from jangin.models.written import answer_of, answers_to
 from jangin.pack_written import pack, write_bundle
 from jangin.task import Task
 from jangin.train.copying import Plan
 from jangin.train.judge import Judged, on_validation, scored
 from jangin.train.spans import SpansRung
+from jangin.train.spared import spared, unit_numbers, units_of
 from jangin.train.workshop import Shop
 from jangin.train.writers import Candidate, LoraWriter, ShotsWriter, answer_text
 from jangin.types import Example
 
 __all__ = ["WritingShop", "judge", "ladder", "pack"]
 
-BATCH_ROWS = 32
 TAGGER, KOREAN_TAGGER = "minilm-l6", "multilingual-e5-small"
 ENGLISH, KOREAN, SMALL, LARGE = "smollm2-135m", "gemma-3-270m", "qwen2.5-coder-0.5b", "qwen2.5-coder-1.5b"
 
 WritingRung = SpansRung | LoraWriter | ShotsWriter
+
+
+class Apart(NamedTuple):
+    """Rows to train on, rows whose loss ends the training, rows that test the promise."""
+
+    train: list[Example]
+    held_out: list[Example]
+    proof: list[Example]
 
 
 class WritingShop(Shop):
@@ -50,12 +56,23 @@ class WritingShop(Shop):
         """What the model learns to write: a text, or compact JSON in the schema's order."""
         return answer_text(example.output if self.schema is None else schema.in_order(example.output, self.schema))
 
-    def division(self) -> tuple[list[Example], list[Example]]:
-        """(rows to train on, rows whose loss ends the training): the calibration split, or a tenth of a small train."""
+    def apart(self) -> Apart:
+        """The calibration split, or a tenth of a small train: a half of either tests the promise."""
         if self.splits.calibration:
-            return self.splits.train, self.splits.calibration
-        held_out = [example for at, example in enumerate(self.splits.train) if at % 10 == 0]
-        return [example for at, example in enumerate(self.splits.train) if at % 10], held_out
+            return Apart(self.splits.train, self.splits.calibration, self.spared)
+        train = self.splits.train
+        tenth = unit_numbers(units_of(train)) % 10 == 0
+        held_out = [example for example, apart in zip(train, tenth) if apart]
+        proof = spared(units_of(held_out), self.task.policy, self.seed)
+        return Apart(
+            [example for example, apart in zip(train, tenth) if not apart],
+            [example for example, apart in zip(held_out, proof) if not apart],
+            [example for example, apart in zip(held_out, proof) if apart],
+        )
+
+    def division(self) -> tuple[list[Example], list[Example]]:
+        """(rows to train on, rows whose loss ends the training)."""
+        return self.apart()[:2]
 
 
 def ladder(shop: WritingShop) -> list[WritingRung]:
@@ -75,7 +92,7 @@ def judge(shop: WritingShop, candidate: Candidate, claim: Claim, look: int) -> J
     task, examples = shop.task, shop.splits.validation
     folder = write_bundle(shop, candidate, {}, candidate.folder)
     start = time.perf_counter()
-    written = _answers_to(folder, examples, shop.quiet)
+    written = answers_to(folder, [example.input for example in examples], shop.quiet)
     row_s = (time.perf_counter() - start) / len(examples)
     given = Given([answer_of(each, task.kind) for each in written], None, written)
     rows = answers(task, examples, given, [])
@@ -94,22 +111,6 @@ def judge(shop: WritingShop, candidate: Candidate, claim: Claim, look: int) -> J
         rows={"answers": [_kept(task, each) for each in rows]},
         **scored(spec, shop.test_rows),
     )
-
-
-def _answers_to(folder: Path, examples: Sequence[Example], quiet: bool) -> list[Written | RequestError]:
-    """What a bundle writes for the examples' inputs."""
-    from contextlib import closing
-
-    from tqdm import tqdm
-
-    found: list[Written | RequestError] = []
-    bar = tqdm(total=len(examples), desc=f"{folder.name} writes", unit=" rows", disable=quiet, leave=False)
-    with closing(load_writer(folder)) as writer, bar:
-        for at in range(0, len(examples), BATCH_ROWS):
-            part = [example.input for example in examples[at : at + BATCH_ROWS]]
-            found += write_all(writer, part)
-            bar.update(len(part))
-    return found
 
 
 def _kept(task: Task, answer: Answer) -> dict[str, Any]:
