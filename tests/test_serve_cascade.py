@@ -45,10 +45,7 @@ class House:
         self.door = Door(None, self.ledger, Figures(0.01, 18.0, "modelled"), self.audit)
 
     def promise(self, rules: Policy, threshold: float | None = 0.8, target: float = 0.95) -> None:
-        write_terms(self.desk, Terms(rules, "Answer with one label."))
-        found = Threshold(threshold, target, 0.05, 100, 50, 0.0, 0.01, 0.5, 3, "half of them")
-        sha = identity(read_manifest(self.desk))
-        write_trust(self.desk, Trust(sha, Evidence([0.9], [0.9], [0.0]), found))
+        promised(self.desk, rules, threshold, target)
 
     def drive(self, work: Work, url: str | None = None, redaction: Any = Redactor, **options: Any) -> None:
         tasks, more = options.pop("tasks", {}), options.pop("server", {})
@@ -59,6 +56,14 @@ class House:
 
     def rows(self) -> list[Any]:
         return self.ledger.query().rows
+
+
+def promised(folder: Path, rules: Policy, threshold: float | None = 0.8, target: float = 0.95) -> Path:
+    """Terms and a threshold beside a bundle."""
+    write_terms(folder, Terms(rules, "Answer with one label."))
+    found = Threshold(threshold, target, 0.05, 100, 50, 0.0, 0.01, 0.5, 3, "half of them")
+    write_trust(folder, Trust(identity(read_manifest(folder)), Evidence([0.9], [0.9], [0.0]), found))
+    return folder
 
 
 @pytest.fixture
@@ -460,3 +465,47 @@ def test_a_row_says_what_the_replaced_model_would_have_cost(house: House) -> Non
     house.drive(work)
     assert house.rows()[0].reference_cost_usd == pytest.approx(0.007)
     assert house.ledger.totals().compared == 1
+
+
+def test_a_written_answer_is_given_only_in_the_form_that_the_promise_was_tested_on(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("xllamacpp", reason="the extra 'decoder' is not installed")
+    pytest.importorskip("gguf", reason="the package gguf is not installed")
+    import writers
+
+    home = house.folder / "home"
+    home.mkdir()
+    sha256 = writers.base(home)
+    monkeypatch.setenv("JANGIN_HOME", str(home))
+    with serving(completion("from elsewhere")) as api:
+        sure = writers.writer(home / "fields", sha256, "fields", seed=3, schema=writers.SCHEMA, max_tokens=600)
+        folders = [
+            promised(sure, kept("abstain"), threshold=0.0),
+            promised(writers.writer(home / "away", sha256, "away", seed=1), policy(api.url, target=0.95), 1.0),
+        ]
+        config = server(api.url)
+
+        async def work(client: httpx.AsyncClient, fleet: Any) -> None:
+            async def say(model: str, **more: Any) -> dict[str, Any]:
+                body = {**chat("where is it", **more), "model": model}
+                answered = await client.post("/v1/chat/completions", json=body)
+                assert answered.status_code == 200, answered.text
+                return answered.json() if not more.get("stream") else {"events": answered.text}
+
+            given = await say("fields")
+            assert json.loads(given["choices"][0]["message"]["content"])["kind"] in ("card", "cash")
+            assert given["jangin"]["route"] == "local"
+            for otherwise in ({"temperature": 1.0}, {"max_tokens": 2}):
+                found = await say("fields", **otherwise)
+                assert found["choices"][0]["message"]["content"] is None, otherwise
+                assert found["choices"][0]["message"]["refusal"] == "not sure enough to answer"
+                assert found["jangin"]["route"] == "abstained"
+            away = await say("away", max_tokens=8)
+            assert away["choices"][0]["message"]["content"] == "from elsewhere"
+            assert away["jangin"]["route"] == "escalated" and api.seen[0].body["max_tokens"] == 8
+            stream = (await say("away", stream=True, max_tokens=8))["events"]
+            assert '"content":"from elsewhere"' in stream and stream.endswith("data: [DONE]\n\n")
+
+        drive(folders, work, door=house.door, outlet=lambda: Outlet(config, house.audit, house.ledger, Redactor, {}))
+    assert [row.route for row in house.rows()] == ["escalated", "escalated", "abstained", "abstained", "local"]

@@ -44,9 +44,9 @@ def pack(
 
     def build(folder: Path) -> dict[str, Any]:
         write_bundle(shop, candidate, judged.calibration, folder)
-        write_terms(folder, terms_of(shop.task, schema=shop.schema))
         parity = _parity(shop, candidate, folder)
         promise = trust_written(shop, candidate, judged, folder)
+        write_terms(folder, terms_of(shop.task, schema=shop.schema))  # last: by them a server keeps unsure answers back
         return {**record(parity), "promise": promise}
 
     return put_in_place(out, build)

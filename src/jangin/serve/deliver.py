@@ -70,7 +70,7 @@ class Delivery:
 
         Raises: RequestError, Overloaded, EngineError, as long as nothing was sent.
         """
-        weighed = self._entry.promise is not None and self._order.talk is None
+        weighed = self._entry.promise is not None
         with self._fleet.write(self._entry, self._order) as writing:
             watch = asyncio.create_task(gone(receive))
             watch.add_done_callback(lambda _: writing.cancel())
@@ -100,6 +100,13 @@ class Delivery:
         about = headers(self._entry, visit, writing.finished.confidence, self._shape.certified)
         return Reply(self._shape.whole(text, writing.told(), writing.finished), [JSON, *about])
 
+    def _as_tested(self, end: Finished) -> bool:
+        """The promise was tested on answers at temperature 0, whole, and bound by nothing but the specialist's own
+        schema: of another one nothing is known."""
+        order = self._order
+        alike = order.talk is None and order.schema is None and not order.stop and not order.temperature
+        return alike and end.finish == "stop"
+
     async def _weighed(self, writing: Writing, visit: Visit) -> Reply:
         """An answer of which something is promised is known to be given here only when it is whole: so also a stream
         comes at once."""
@@ -107,8 +114,9 @@ class Delivery:
         end, tokens = writing.finished, writing.told()
         assert end is not None
         _report(visit, end)
+        confidence = end.confidence if self._as_tested(end) else None
         outcomes = await self._cascade.weigh(
-            self._entry, visit.request_id, [end.confidence], lambda _: self._question, self._parameters
+            self._entry, visit.request_id, [confidence], lambda _: self._question, self._parameters
         )
         visit.went(outcomes)
         refuse_unsure(outcomes)
