@@ -21,6 +21,7 @@ from jangin.models.base import Floats, sigmoid, softmax
 from jangin.models.specialist import Readers, Specialist
 from jangin.terms import terms_of, write_terms
 from jangin.train.judge import LabelsJudged
+from jangin.train.profiling import write_profiles
 from jangin.train.rungs import PARITY_ROWS, Attempt
 from jangin.train.workshop import Shop, Workshop
 from jangin.types import BaseModel
@@ -49,7 +50,9 @@ def pack(
     def build(folder: Path) -> dict[str, Any]:
         _write_bundle(shop, rung, attempt, judged, shipped.head, folder)
         write_terms(folder, terms_of(shop.task, shop.labels))
-        return record(_parity(shop, shipped.trainer, folder))
+        parity = _parity(shop, shipped.trainer, folder)
+        routing = write_profiles(shop, folder)
+        return {**record(parity), "routing": routing}
 
     return put_in_place(out, build)
 

@@ -18,6 +18,7 @@ from jangin.models.written import load_writer
 from jangin.pack import lineage, post, put_in_place
 from jangin.terms import terms_of, write_terms
 from jangin.train.judge import Judged
+from jangin.train.profiling import write_profiles
 
 if TYPE_CHECKING:
     from jangin.train.writers import Candidate
@@ -43,7 +44,9 @@ def pack(
     def build(folder: Path) -> dict[str, Any]:
         write_bundle(shop, candidate, judged.calibration, folder)
         write_terms(folder, terms_of(shop.task, schema=shop.schema))
-        return record(_parity(shop, candidate, folder))
+        parity = _parity(shop, candidate, folder)
+        routing = write_profiles(shop, folder)
+        return {**record(parity), "routing": routing}
 
     return put_in_place(out, build)
 
