@@ -13,6 +13,7 @@ import pytest
 
 from bundles import encoder_bundle, ngram_bundle
 from jangin.serve.fleet import Fleet
+from jangin.serve.slices import slices
 from serving import drive, eventually
 
 ONLY_HERE = "admin requests are answered on this machine's loopback address only, and not behind a proxy"
