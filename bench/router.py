@@ -4,9 +4,9 @@
 
 DATA is a folder with `clinc150` in it (`train`, `validation` and `test`, each `.jsonl.gz`: rows of `input` and
 `output`, `oos` being for none). Each domain becomes a task of its own, trained as any other; the router is fitted on
-the profiles that packing left beside the bundles, and asked with the test's 4,500 messages in scope and 1,000 out of it.
-Rows that are out of scope are in no specialist's data. The form of the router, and where a scope ends, were chosen on
-validation, its 100 rows out of scope included; the test had no part in it. Limits are two-sided, 95 %.
+the profiles that packing left beside the bundles, and asked with the test's 4,500 messages in scope and 1,000 out of
+it. Rows that are out of scope are in no specialist's data. The form of the router, and where a scope ends, were chosen
+on validation, its 100 rows out of scope included; the test had no part in it. Limits are two-sided, 95 %.
 
 The cost of a decision is measured in this process, on the engine that serves: one text asked of a specialist by name
 and the same text asked of `auto`, in turns. The domains are those of the data set's paper (Larson et al. 2019, table of

@@ -110,7 +110,8 @@ def test_a_mixture_is_answered_by_the_specialists_that_it_is_for(shelf: Shelf) -
         assert rows[37]["margin"] == pytest.approx(rows[0]["margin"], rel=1e-3)
         assert set(asked) == {fleet.get("hours").handle}  # the others answered in the pass that routed
         about = body["jangin"]
-        assert (body["model"], about["route"], about["routed"], about["specialist"]) == ("auto", "local", True, None)
+        assert (body["model"], about["route"], about["routed"], about["specialist"]) == ("auto", "refused", True, None)
+        assert about["routes"]["refused"] == sum(row["model"] is None for row in rows) and about["routes"]["local"] > 30
         assert about["specialists"]["cards"] == {"sha256": fleet.get("cards").info.sha256, "certificate": None}
         assert len(fleet.engines) == 2
 
@@ -192,7 +193,7 @@ def test_a_key_learns_nothing_of_specialists_that_are_not_its_own(shelf: Shelf, 
         assert near  # out of scope, but nearest to what this key may not see
         hidden, nonsense = await asked(hour, mine, "two"), await asked(odd[near[0]["index"]], mine, "three")
         for body in (hidden, nonsense):
-            del body["usage"]
+            del body["usage"], body["jangin"]["cost_usd"], body["jangin"]["energy_wh"]
         assert hidden == nonsense and "hours" not in json.dumps(hidden) and "margin" not in json.dumps(hidden)
         assert (await asked(hour, all_, "four"))["model"] == "hours"
         mixed = await asked([card, hour, NONSENSE], mine, "five")
@@ -220,7 +221,7 @@ def test_a_key_learns_nothing_of_specialists_that_are_not_its_own(shelf: Shelf, 
     assert row("one") == ("cards", "local", "classify", 200)
     assert row("two") == row("three") == ("auto", "refused", "classify", 200)
     assert row("four") == ("hours", "local", "classify", 200)
-    assert row("five") == ("cards", "local", "classify", 200)
+    assert row("five") == ("cards", "refused", "classify", 200)
     assert row("six") == ("auto", "local", "classify", 200)
     assert {place.door.gate.active(key.id) for key in place.keys} == {0}
     place.ledger.close()

@@ -57,7 +57,7 @@ def usage(texts: list[str], answers: Answers) -> dict[str, int]:
 
 def classify(entry: Entry, used: dict[str, int], found: Sequence[Row], top_k: int | None, visit: Visit) -> bytes:
     """An answer that was not given here says what became of it; the probabilities are the specialist's own."""
-    outcomes = visit.outcomes or [None] * len(found)
+    outcomes: Sequence[Outcome | None] = visit.outcomes or (None,) * len(found)
     data = [
         {"index": index, **labelled(entry, row, top_k, outcome)}
         for index, (row, outcome) in enumerate(zip(found, outcomes))
@@ -173,7 +173,7 @@ def chunks(completion: dict[str, Any], with_usage: bool) -> bytes:
 
 def moderation(entry: Entry, found: Sequence[Row], visit: Visit) -> bytes:
     """OpenAI's moderation object; categories are the specialist's own labels. None of its answers is missing."""
-    outcomes = visit.outcomes or [None] * len(found)
+    outcomes: Sequence[Outcome | None] = visit.outcomes or (None,) * len(found)
     results = [moderated(entry, row, outcome) for row, outcome in zip(found, outcomes)]
     body = {
         "id": f"modr-{visit.request_id}",

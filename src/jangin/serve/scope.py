@@ -153,7 +153,11 @@ def _evidence(visit: Visit, routed: Routed) -> dict[str, Any]:
     if len(routes) == 1:
         return {**about, "why": NONE.why, **_near(routed.sent[0])}
     specialists = {each.info.name: _of(each) for each, _ in routed.by_entry()}
-    return {**about, "routes": {route: routes.count(route) for route in dict.fromkeys(routes)}, "specialists": specialists}
+    return {
+        **about,
+        "routes": {route: routes.count(route) for route in dict.fromkeys(routes)},
+        "specialists": specialists,
+    }
 
 
 def _of(entry: Entry) -> dict[str, Any]:
