@@ -16,10 +16,12 @@ import pytest
 from bundles import ngram_bundle
 from jangin.errors import BundleError, TaskError
 from jangin.ledger.row import Filter
+from jangin.policy import read_policy
 from jangin.routing.heads import file_name
 from jangin.serve.fleet import Fleet
 from jangin.serve.scope import REFUSAL
 from jangin.task import load_task
+from jangin.terms import Terms, write_terms
 from routed import BASE, NONSENSE, encoder_base, messages, profiled, with_encoder, with_ngrams
 from serving import drive, eventually
 from small_tasks import classify_task
@@ -323,6 +325,27 @@ def test_profiles_need_an_encoder_in_common_that_is_here(shelf: Shelf, tmp_path:
         )
         record.write_bytes(kept)
         assert (await classify(client, messages("hours", 1, 7)[0]))["model"] == "hours"
+
+    drive([shelf.cards, folder], work)
+
+
+def test_each_answer_of_a_mixture_keeps_the_promise_of_its_own_specialist(shelf: Shelf, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(shelf.hours, tmp_path / "hours"))
+    rules = read_policy({"unsure": "abstain", "target": 0.95}, "task.yaml")
+    write_terms(folder, Terms(rules))  # no threshold was ever drawn: every answer is unsure
+    card, hour = messages("cards", 1, 7)[0], messages("hours", 1, 7)[0]
+
+    async def work(client: httpx.AsyncClient, fleet: Fleet) -> None:
+        body = await classify(client, [card, hour, NONSENSE])
+        assert [row["model"] for row in body["data"]] == ["cards", "hours", None]
+        assert [row["route"] for row in body["data"]] == ["local", "abstained", "refused"]
+        assert [row.get("why") for row in body["data"]] == [None, "unsure", "out_of_scope"]
+        assert body["data"][0]["label"] is not None and body["data"][1]["label"] is None
+        assert body["jangin"]["routes"] == {"local": 1, "abstained": 1, "refused": 1}
+        assert body["jangin"]["specialists"]["hours"]["promise"]["target"] == 0.95
+        alone = await client.post("/v1/chat/completions", json=chat(hour))
+        assert alone.headers["x-jangin-route"] == "abstained" and alone.json()["model"] == "hours"
+        assert alone.json()["choices"][0]["message"]["refusal"] == "not sure enough to answer"
 
     drive([shelf.cards, folder], work)
 

@@ -26,7 +26,8 @@ async def classify(fleet: Fleet, cascade: Cascade, visit: Visit, routed: Routed,
     data: list[dict[str, Any]] = []
     for at, (sent, row, outcome) in enumerate(zip(routed.sent, found, visit.outcomes)):
         if sent.entry is None or row is None:
-            nothing: dict[str, Any] = {"label": None, "confidence": None, "probabilities": {}, "refusal": REFUSAL}
+            nothing: dict[str, Any] = {"label": None, "route": NONE.route, "why": NONE.why, "refusal": REFUSAL}
+            nothing |= {"confidence": None, "probabilities": {}}
             data.append({"index": at, "model": None, **nothing, **_near(sent)})
         else:
             answer = replies.labelled(sent.entry, row, top_k, outcome)
@@ -116,6 +117,12 @@ async def _answered(
             for at, outcome in zip(places, weighed):
                 outcomes[at] = outcome
     visit.went(outcomes)
+    if len(parts) == 1:  # of several specialists nothing is kept: each task says for itself how long its texts may be
+        [(entry, places, answers)] = parts
+        visit.answers = len(places)
+        texts, given = [routed.texts[at] for at in places], list(replies.rows(entry, answers))
+        if entry.terms.policy.texts_days is not None:
+            visit.keep(*replies.texts_kept(texts, given, [outcomes[at] for at in places]))
     return found, used
 
 
