@@ -331,7 +331,9 @@ def test_profiles_need_an_encoder_in_common_that_is_here(shelf: Shelf, tmp_path:
 
 def test_each_answer_of_a_mixture_keeps_the_promise_of_its_own_specialist(shelf: Shelf, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(shelf.hours, tmp_path / "hours"))
-    rules = read_policy({"unsure": "abstain", "target": 0.95}, "task.yaml")
+    place = Place(tmp_path / "state")
+    place.door.keys = None
+    rules = read_policy({"unsure": "abstain", "target": 0.95, "texts": {"keep_days": 3}}, "task.yaml")
     write_terms(folder, Terms(rules))  # no threshold was ever drawn: every answer is unsure
     card, hour = messages("cards", 1, 7)[0], messages("hours", 1, 7)[0]
 
@@ -346,8 +348,18 @@ def test_each_answer_of_a_mixture_keeps_the_promise_of_its_own_specialist(shelf:
         alone = await client.post("/v1/chat/completions", json=chat(hour))
         assert alone.headers["x-jangin-route"] == "abstained" and alone.json()["model"] == "hours"
         assert alone.json()["choices"][0]["message"]["refusal"] == "not sure enough to answer"
+        await classify(client, [hour, NONSENSE], headers={"x-request-id": "kept"})
 
-    drive([shelf.cards, folder], work)
+    drive([shelf.cards, folder], work, door=place.door)
+    page = place.ledger.query(texts=True)
+    assert [(row.task, row.route) for row in page.rows] == [
+        ("hours", "refused"),
+        ("hours", "abstained"),
+        ("auto", "refused"),
+    ]
+    kept = {page.rows[at].id: texts.input for at, texts in page.texts.items()}
+    assert kept["kept"] == hour and len(kept) == 2  # what is for none, or of several, is kept by no task
+    place.ledger.close()
 
 
 def test_the_name_of_the_router_is_not_a_specialists(tmp_path: Path) -> None:
