@@ -23,9 +23,10 @@ import platform
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -91,9 +92,9 @@ def measure(arguments: argparse.Namespace, work: Path) -> dict[str, Any]:
     began = time.perf_counter()
     profiles = {domain: read_profile(folder / file_name(BASE)) for domain, folder in bundles.items()}
     read_s = time.perf_counter() - began
-    began = time.perf_counter()
+    began, began_cpu = time.perf_counter(), time.process_time()
     router = Router(profiles)
-    fit_s = time.perf_counter() - began
+    fit_s, fit_cpu_s = time.perf_counter() - began, time.process_time() - began_cpu
     encoder = Encoder(base_files(BASE), bulk=True)
     test = rows["test"]
     embedded = encoder.embed([row["input"] for row in test])
@@ -109,7 +110,7 @@ def measure(arguments: argparse.Namespace, work: Path) -> dict[str, Any]:
             "seconds": [each["seconds"] for each in profiled],
             "bytes": (bundles["banking"] / file_name(BASE)).stat().st_size,
         },
-        "router": {"read_s": round(read_s, 3), "fit_s": round(fit_s, 3)},
+        "router": {"read_s": round(read_s, 3), "fit_s": round(fit_s, 3), "fit_cpu_s": round(fit_cpu_s, 3)},
         **quality(router, test, embedded, bundles),
         "cost": cost(bundles, [row["input"] for row in test], router, embedded, arguments.rounds),
         "machine": {
@@ -189,7 +190,9 @@ def answers(test: list[dict[str, Any]], routes: Sequence[Any], bundles: dict[str
 
 def share(of: np.ndarray) -> dict[str, Any]:
     found = exact_limits(int(of.sum()), len(of), ALPHA)
-    return {"score": round(float(of.mean()), 4), "lower": found.lower, "upper": found.upper, "n": len(of)}
+    assert found.lower is not None and found.upper is not None
+    limits = {"lower": round(found.lower, 4), "upper": round(found.upper, 4)}
+    return {"score": round(float(of.mean()), 4), **limits, "n": len(of)}
 
 
 def auroc(margins: np.ndarray, inside: np.ndarray) -> dict[str, Any]:
@@ -202,13 +205,15 @@ def auroc(margins: np.ndarray, inside: np.ndarray) -> dict[str, Any]:
     larger, smaller = below(ours, others), 1 - below(others, ours)
     score = float(larger.mean())
     reach = 1.959964 * float(np.sqrt(larger.var(ddof=1) / len(ours) + smaller.var(ddof=1) / len(others)))
-    return {"score": round(score, 4), "lower": score - reach, "upper": score + reach, "n": [len(ours), len(others)]}
+    limits = {"lower": round(score - reach, 4), "upper": round(score + reach, 4)}
+    return {"score": round(score, 4), **limits, "n": [len(ours), len(others)]}
 
 
 def cost(
     bundles: dict[str, Path], texts: list[str], router: Router, embedded: np.ndarray, rounds: int
 ) -> dict[str, Any]:
-    """Milliseconds of one text in the engine: by name, by `auto`, and of the decision alone."""
+    """Milliseconds of one text in the engine: by name, by `auto`, and of the decision alone; elapsed, and of processor
+    time, which other work on the machine disturbs less."""
     reports: list[Report] = []
     engine = Engine(reports.append)
     handles: dict[str, int] = {}
@@ -219,33 +224,41 @@ def cost(
     profiles = [(handles[domain], str(folder / file_name(BASE))) for domain, folder in bundles.items()]
     engine.take(Fit(99, BASE, encoder, profiles))
     chosen = np.random.default_rng(0).choice(len(texts), rounds, replace=False)
-    took: dict[str, list[float]] = {"by_name": [], "auto": [], "decision": []}
+    took: dict[str, list[Took]] = {"by_name": [], "auto": [], "decision": []}
     for at in range(-20, rounds):  # the first are for warming up
         row = chosen[at]
         nearest = router.route(embedded[row : row + 1])[0]
         named = Ask(1, handles[nearest.nearest], [texts[row]])
-        by_name, auto = timed(engine, named), timed(engine, Direct(2, [texts[row]]))
-        began = time.perf_counter()
-        router.route(embedded[row : row + 1])
-        decision = time.perf_counter() - began
+        by_name, auto = answered(engine, named), answered(engine, Direct(2, [texts[row]]))
+        decision = timed(partial(router.route, embedded[row : row + 1]))
         if at >= 0 and nearest.name is not None:  # so that both also answer
             took["by_name"].append(by_name)
             took["auto"].append(auto)
             took["decision"].append(decision)
-    more = np.array(took["auto"]) - np.array(took["by_name"])
-    return {
-        "texts": len(more),
-        "unit": "ms",
-        **{name: quantiles(np.array(values)) for name, values in took.items()},
-        "auto_beyond_by_name": quantiles(more),
-    }
+    found: dict[str, Any] = {"texts": len(took["auto"]), "unit": "ms"}
+    for at, clock in enumerate(Took._fields):
+        each = {name: np.array([value[at] for value in values]) for name, values in took.items()}
+        found[clock] = {name: quantiles(values) for name, values in each.items()}
+        found[clock]["auto_beyond_by_name"] = quantiles(each["auto"] - each["by_name"])
+    return found
 
 
-def timed(engine: Engine, order: Order) -> float:
+class Took(NamedTuple):
+    """Seconds."""
+
+    elapsed: float
+    processor: float
+
+
+def answered(engine: Engine, order: Order) -> Took:
     assert engine.take(order) is None
-    began = time.perf_counter()
-    engine.answer(engine.next_batch())
-    return time.perf_counter() - began
+    return timed(lambda: engine.answer(engine.next_batch()))
+
+
+def timed(work: Callable[[], Any]) -> Took:
+    began, began_cpu = time.perf_counter(), time.process_time()
+    work()
+    return Took(time.perf_counter() - began, time.process_time() - began_cpu)
 
 
 def quantiles(seconds: np.ndarray) -> dict[str, float]:
