@@ -84,6 +84,7 @@ def test_a_classify_task_is_climbed_to_a_specialist_that_answers(tmp_path: Path)
         "head.safetensors",
         "manifest.json",
         "record.json",
+        "terms.json",
     ]
     assert [path.name for path in (folder / "runs").iterdir()] == ["desk"]
     specialist = load(climbed.specialist)
