@@ -12,7 +12,8 @@ import httpx
 import pytest
 
 from bundles import encoder_bundle, ngram_bundle
-from jangin.serve.fleet import Fleet, slices
+from jangin.serve.fleet import Fleet
+from jangin.serve.slices import slices
 from serving import drive, eventually
 
 ONLY_HERE = "admin requests are answered on this machine's loopback address only, and not behind a proxy"

@@ -10,6 +10,8 @@ bank-intents/
                      about, and of the Nth field, when it is chosen from a few values, a linear head
   record.json        the climb: every rung tried, seconds, energy, parity (not part of the identity)
   terms.json         the task's policy and instruction, for the server (not part of the identity)
+  routing-BASE.safetensors   where the task's inputs lie in that encoder's space, for `model: auto` (not part of the
+                     identity; the profile names it)
   certificate.*      written by `certify` (not part of the identity)
 """
 

@@ -162,6 +162,9 @@ def build_parser() -> argparse.ArgumentParser:
     export.add_argument("--quantise", choices=("q8_0", "f16", "bf16"), help="of the merged tensors (default: q8_0)")
     export.add_argument("--task", metavar="TASK", type=Path, help="judges a merged file (default: the record's)")
 
+    route = verb("route", "make the routing profiles of specialists that were packed without, for `model: auto`")
+    route.add_argument("specialist", metavar="SPECIALIST", type=Path, nargs="+")
+
     predict = verb("predict", "answer a file, streaming and resumable")
     predict.add_argument("specialist", metavar="SPECIALIST", type=Path)
     predict.add_argument("data", metavar="FILE", type=Path)

@@ -245,6 +245,20 @@ def export(arguments: Namespace) -> int:
     return 0
 
 
+def route(arguments: Namespace) -> int:
+    from jangin.train.profiling import add_profiles
+
+    found = {str(folder): add_profiles(folder, quiet=arguments.json) for folder in arguments.specialist}
+    rows = [
+        (folder, each.base, each.file or each.why or "", f"{each.inputs:,}", f"{each.held_out:,}")
+        for folder, profiles in found.items()
+        for each in profiles
+    ]
+    document = [{"specialist": folder, "profiles": msgspec.to_builtins(profiles)} for folder, profiles in found.items()]
+    _print(arguments, document, _table(("specialist", "base", "profile", "inputs", "held out"), rows))
+    return 0 if all(each.file for profiles in found.values() for each in profiles[:1]) else 1
+
+
 def predict(arguments: Namespace) -> int:
     from jangin.predict import predict as answer
 

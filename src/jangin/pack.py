@@ -21,6 +21,7 @@ from jangin.models.base import Floats, sigmoid, softmax
 from jangin.models.specialist import Readers, Specialist
 from jangin.terms import terms_of, write_terms
 from jangin.train.judge import LabelsJudged
+from jangin.train.profiling import write_profiles
 from jangin.train.rungs import PARITY_ROWS, Attempt
 from jangin.train.trusting import trust_labels
 from jangin.train.workshop import Shop, Workshop
@@ -52,7 +53,7 @@ def pack(
         parity = _parity(shop, shipped.trainer, folder)
         promise = trust_labels(shop, attempt, judged, folder)
         write_terms(folder, terms_of(shop.task, shop.labels))  # last: by them a server keeps unsure answers back
-        return {**record(parity), "promise": promise}
+        return {**record(parity), "promise": promise, "routing": write_profiles(shop, folder)}
 
     return put_in_place(out, build)
 

@@ -18,6 +18,7 @@ from jangin.models.written import load_writer
 from jangin.pack import lineage, post, put_in_place
 from jangin.terms import terms_of, write_terms
 from jangin.train.judge import Judged
+from jangin.train.profiling import write_profiles
 
 if TYPE_CHECKING:
     from jangin.train.writers import Candidate
@@ -47,7 +48,7 @@ def pack(
         parity = _parity(shop, candidate, folder)
         promise = trust_written(shop, candidate, judged, folder)
         write_terms(folder, terms_of(shop.task, schema=shop.schema))  # last: by them a server keeps unsure answers back
-        return {**record(parity), "promise": promise}
+        return {**record(parity), "promise": promise, "routing": write_profiles(shop, folder)}
 
     return put_in_place(out, build)
 

@@ -191,6 +191,8 @@ class _Reader:
         name = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise self.wrong("name", value, "letters, digits, '.', '_' and '-', at most 64, without spaces")
+        if name == "auto":
+            raise self.wrong("name", value, "another name: a server's router is asked as 'auto'")
         return name
 
     def _description(self, value: Any) -> str:

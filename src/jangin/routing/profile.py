@@ -7,6 +7,8 @@ about, so it is treated like the head of a specialist, not like public data.
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -14,12 +16,13 @@ import numpy as np
 
 from jangin.errors import BundleError, ShapeError
 from jangin.models.base import Floats
+from jangin.routing.heads import ABOUT, Head
 
 CENTROIDS = 32
 MOST_INPUTS = 2_000
 MOST_HELD_OUT = 256
 SHRINKAGE = 0.1
-AGAIN = "copy the bundle again, or train again"
+AGAIN = "make it again: jangin route SPECIALIST"
 
 
 class Profile(msgspec.Struct, frozen=True, eq=False):
@@ -54,8 +57,12 @@ def fit_profile(encoder: str, embeddings: Floats, held_out: Floats, seed: int) -
     )
 
 
-def write_profile(path: Path, profile: Profile) -> None:
-    """As safetensors. The scatter is symmetric, so half of it is kept, in half precision. Raises: StorageError."""
+def write_profile(path: Path, profile: Profile, base: str = "", specialist: str = "") -> None:
+    """As safetensors. The scatter is symmetric, so half of it is kept, in half precision.
+
+    Args: base: the encoder's name. specialist: the hash of the bundle beside which it lies.
+    Raises: StorageError.
+    """
     from safetensors.numpy import save
 
     from jangin.files import write_atomic
@@ -69,27 +76,37 @@ def write_profile(path: Path, profile: Profile) -> None:
         "scale": np.array([scale], np.float32),
         "held_out": profile.held_out.astype(np.float16),
     }
-    write_atomic(path, save(tensors, {"encoder": profile.encoder}))
+    head = Head(base, profile.encoder, specialist, _digest(tensors))
+    write_atomic(path, save(tensors, {ABOUT: msgspec.json.encode(head).decode()}))
+
+
+def _digest(tensors: Mapping[str, np.ndarray]) -> str:
+    """A damaged number would send messages astray without a word: safetensors checks no contents."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(f"{name} {tensors[name].shape}".encode() + tensors[name].tobytes())
+    return digest.hexdigest()
 
 
 def read_profile(path: Path) -> Profile:
-    """Raises: BundleError for a file that is no profile."""
+    """Raises: BundleError for a file that is no profile, or not as it was written."""
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, "np") as file:
-            encoder = (file.metadata() or {})["encoder"]
-            found = {name: file.get_tensor(name).astype(np.float32) for name in file.keys()}  # noqa: SIM118
+            head = msgspec.json.decode((file.metadata() or {})[ABOUT], type=Head)
+            raw = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        found = {name: tensor.astype(np.float32) for name, tensor in raw.items()}
         centroids, half = found["centroids"], found["scatter"] * found["scale"]
         scatter = np.zeros((centroids.shape[1],) * 2, np.float32)
         scatter[np.triu_indices(len(scatter))] = half
         scatter += np.triu(scatter, 1).T
-        profile = Profile(encoder, centroids, found["counts"], scatter, found["held_out"])
+        profile = Profile(head.encoder, centroids, found["counts"], scatter, found["held_out"])
         right = found["counts"].shape == centroids.shape[:1] and profile.held_out.shape[1:] == centroids.shape[1:]
-    except (OSError, SafetensorError, KeyError, ValueError, IndexError) as error:
-        raise BundleError(
-            f"{path}: not a routing profile ({error})", "copy the bundle again, or train again"
-        ) from error
+    except (OSError, SafetensorError, KeyError, ValueError, IndexError, msgspec.DecodeError) as error:
+        raise BundleError(f"{path}: not a routing profile ({error})", AGAIN) from error
     if not right or not all(np.isfinite(array).all() for array in found.values()):
-        raise BundleError(f"{path}: the routing profile's parts do not fit", "copy the bundle again, or train again")
+        raise BundleError(f"{path}: the routing profile's parts do not fit", AGAIN)
+    if _digest(raw) != head.sha256:
+        raise BundleError(f"{path}: the routing profile was changed after it was written", AGAIN)
     return profile

@@ -21,7 +21,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from jangin.errors import EngineError, JanginError, RequestError, StorageError
-from jangin.serve import asked, passage, replies, wire
+from jangin.serve import asked, auto, passage, replies, scope, wire
 from jangin.serve.bodies import Bodies
 from jangin.serve.cascade import Cascade, Messages
 from jangin.serve.deliver import EVENTS, JSON, UNCACHED, Delivery, Reply, refuse_unsure
@@ -29,7 +29,9 @@ from jangin.serve.door import Door, Visit
 from jangin.serve.evidence import Pairs, headers
 from jangin.serve.feedback import feedback
 from jangin.serve.fleet import Entry, Fleet
+from jangin.serve.frames import Answers
 from jangin.serve.passage import Passage
+from jangin.serve.routed import AUTO
 from jangin.serve.written import Shape
 from jangin.terms import Terms
 
@@ -155,21 +157,36 @@ def _may_administer(scope: Scope, visit: Visit, behind_proxy: bool) -> None:
 
 async def classify(server: Server, body: bytes, visit: Visit) -> Reply:
     request = wire.read(body, wire.ClassifyRequest)
-    entry = server.fleet.get(request.model)
-    if entry.info.writing:
-        raise _wrong_kind(entry, "it has no labels: POST /v1/chat/completions")
-    texts = wire.texts_of(request)
+    if request.model == AUTO:
+        texts = wire.texts_of(request)
+        routed = await auto.route(server.fleet, visit, texts, auto.gives_labels)
+        if routed.single is None:
+            return await scope.classify(server.fleet, server.cascade, visit, routed, request.top_k)
+        entry, answers = routed.single
+    else:
+        entry, answers = server.fleet.get(request.model), None
+        if entry.info.writing:
+            raise _wrong_kind(entry, "it has no labels: POST /v1/chat/completions")
+        texts = wire.texts_of(request)
     visit.ask(entry)
-    used, found = await _answered(server, entry, texts, visit, lambda at: _said(texts[at]))
+    used, found = await _answered(server, entry, texts, visit, lambda at: auto.said(texts[at]), answers)
     content = replies.classify(entry, used, found, request.top_k, visit)
     return Reply(content, [JSON, *headers(entry, visit, replies.alone(found))])
 
 
 async def _answered(
-    server: Server, entry: Entry, texts: list[str], visit: Visit, question: Callable[[int], Messages]
+    server: Server,
+    entry: Entry,
+    texts: list[str],
+    visit: Visit,
+    question: Callable[[int], Messages],
+    answers: Answers | None,
 ) -> tuple[dict[str, int], list[replies.Row]]:
-    """(usage, an answer for each text); `visit` is told what they took and what became of them."""
-    answers = await server.fleet.answer(entry, texts)
+    """(usage, an answer for each text); `visit` is told what they took and what became of them.
+
+    answers: the specialist's, when they are there already.
+    """
+    answers = answers or await server.fleet.answer(entry, texts)
     used, found = replies.usage(texts, answers), list(replies.rows(entry, answers))
     visit.report(
         prompt_tokens=used["prompt_tokens"],
@@ -186,13 +203,16 @@ async def _answered(
     return used, found
 
 
-def _said(text: str) -> Messages:
-    return [{"role": "user", "content": text}]
-
-
 async def chat(server: Server, body: bytes, visit: Visit) -> Reply | Delivery:
     request = wire.read_chat(body)
-    entry = server.fleet.get(request.model)
+    if request.model == AUTO:
+        message = wire.chat_text(request.messages, "messages")
+        routed = await auto.route(server.fleet, visit, [message], auto.anything)
+        if routed.single is None:
+            return scope.chat(visit, routed, bool(request.stream), wire.with_usage(request))
+        entry, answers = routed.single
+    else:
+        entry, answers = server.fleet.get(request.model), None
     if entry.info.writing:
         order = asked.of_chat(request, entry.info, entry.handle)
         visit.ask(entry)
@@ -201,7 +221,7 @@ async def chat(server: Server, body: bytes, visit: Visit) -> Reply | Delivery:
     wire.for_labels(request)
     text = wire.chat_text(request.messages, "messages")
     visit.ask(entry)
-    used, [row] = await _answered(server, entry, [text], visit, lambda _: wire.messages_of(request))
+    used, [row] = await _answered(server, entry, [text], visit, lambda _: wire.messages_of(request), answers)
     refuse_unsure(visit.outcomes)
     top = (request.top_logprobs or 0) if request.logprobs else None
     completion = replies.chat(entry, used, row, visit, top)
@@ -219,13 +239,19 @@ def _limits(request: wire.ChatRequest | asked.CompletionRequest) -> dict[str, An
 
 async def completions(server: Server, body: bytes, visit: Visit) -> Reply | Delivery:
     request = asked.read_completion(body)
-    entry = server.fleet.get(request.model)
+    if request.model == AUTO:
+        routed = await auto.route(server.fleet, visit, [wire.checked(request.prompt, "prompt")], auto.gives_text)
+        if routed.single is None:
+            return scope.completion(visit, routed, bool(request.stream), wire.with_usage(request))
+        entry, _ = routed.single
+    else:
+        entry = server.fleet.get(request.model)
     if entry.info.kind != "generate":
         raise _wrong_kind(entry, "/v1/completions needs a 'generate' specialist")
     order = asked.of_completion(request, entry.info, entry.handle)
     visit.ask(entry)
     shape = Shape(entry, visit, order, False, wire.with_usage(request))
-    return Delivery(server.fleet, entry, order, shape, server.cascade, _said(request.prompt), _limits(request))
+    return Delivery(server.fleet, entry, order, shape, server.cascade, auto.said(request.prompt), _limits(request))
 
 
 def _wrong_kind(entry: Entry, why: str) -> RequestError:
@@ -236,12 +262,19 @@ def _wrong_kind(entry: Entry, why: str) -> RequestError:
 
 async def moderations(server: Server, body: bytes, visit: Visit) -> Reply:
     request = wire.read(body, wire.ModerationRequest)
-    entry = server.fleet.get(request.model)
-    if entry.info.kind != "tag":
-        raise _wrong_kind(entry, "moderation needs a 'tag' specialist")
-    texts = wire.moderated(request)
+    if request.model == AUTO:
+        texts = wire.moderated(request)
+        routed = await auto.route(server.fleet, visit, texts, auto.gives_tags)
+        if routed.single is None:
+            return await scope.moderation(server.fleet, server.cascade, visit, routed)
+        entry, answers = routed.single
+    else:
+        entry, answers = server.fleet.get(request.model), None
+        if entry.info.kind != "tag":
+            raise _wrong_kind(entry, "moderation needs a 'tag' specialist")
+        texts = wire.moderated(request)
     visit.ask(entry)
-    _, found = await _answered(server, entry, texts, visit, lambda at: _said(texts[at]))
+    _, found = await _answered(server, entry, texts, visit, lambda at: auto.said(texts[at]), answers)
     if any(each.none for each in visit.outcomes):  # OpenAI's shape has no word for an answer that is not given
         raise RequestError("not sure enough for what this task promises", status=422, code="unsure")
     return Reply(replies.moderation(entry, found, visit), [JSON, *headers(entry, visit, replies.alone(found))])
@@ -359,7 +392,10 @@ def _models(server: Server) -> Callable[[Request], Awaitable[Response]]:
         except RequestError as error:
             return _refusal(error)
         entries = [entry for name, entry in server.fleet.entries.items() if visit.sees(name)]
-        return _json({"object": "list", "data": [replies.model(entry, server.started) for entry in entries]})
+        data = [replies.model(entry, server.started) for entry in entries]
+        if (router := auto.model(server.fleet, visit, server.started)) is not None:
+            data.append(router)
+        return _json({"object": "list", "data": data})
 
     return models
 
@@ -369,6 +405,9 @@ def _model(server: Server) -> Callable[[Request], Awaitable[Response]]:
         name = request.path_params["name"]
         try:
             visit = server.door.enter(request.scope, _request_id(request.scope), "models")
+            if name == AUTO:
+                auto.check(server.fleet, visit)
+                return _json(auto.model(server.fleet, visit, server.started))
             if not visit.sees(name):
                 raise RequestError(f"this key may not ask '{name[:80]}'", status=403, code="not_permitted")
             entry = server.fleet.get(name)

@@ -22,8 +22,12 @@ from jangin.serve.frames import (
     Answers,
     Ask,
     Cancel,
+    Direct,
+    Directed,
     Failed,
     Finished,
+    Fit,
+    Fitted,
     Info,
     Load,
     Loaded,
@@ -73,6 +77,7 @@ class EngineClient:
         self.text_s = 0.0
         self.share_s = 0.0  # seconds of this engine's time that one written answer takes
         self.held: dict[int, tuple[str, str]] = {}  # handle -> (folder, identity)
+        self.routing = False  # holds the router, so it stays also without specialists
         self.process: subprocess.Popen[bytes] | None = None
         self._ids = itertools.count(1)
         self._pending: dict[int, tuple[asyncio.Future[Any], bool]] = {}
@@ -115,6 +120,18 @@ class EngineClient:
             raise self._down()
         return self._order(Ask(next(self._ids), handle, texts))
 
+    async def fit(self, base: str, encoder: str, profiles: list[tuple[int, str]]) -> dict[int, str]:
+        """Makes this engine's router; gives what is wrong with the profiles of which handles. It is lost with the
+        process. Raises: BaseModelError, EngineError."""
+        fitted: Fitted = await self._order(Fit(next(self._ids), base, encoder, profiles))
+        return fitted.broken
+
+    def direct(self, texts: list[str]) -> asyncio.Future[Directed]:
+        """Raises: as `ask`."""
+        if not self.up:
+            raise self._down()
+        return self._order(Direct(next(self._ids), texts))
+
     def write(self, order: Write, context: int) -> Writing:
         """Begins an answer; the order's id is replaced. Raises: EngineError when the engine is down."""
         if not self.up or self._transport is None or self._transport.is_closing():
@@ -143,7 +160,7 @@ class EngineClient:
             return
         future, is_load = self._pending.pop(report.id)
         self._loads -= is_load
-        if isinstance(report, Answers):
+        if isinstance(report, Answers | Directed):
             self.text_s += (report.text_s - self.text_s) * (0.1 if self.text_s else 1.0)
         if future.done():  # the request was cancelled
             return
@@ -169,7 +186,7 @@ class EngineClient:
         if self._transport is None or self._transport.is_closing():
             raise self._down()
         future = asyncio.get_running_loop().create_future()
-        is_load = isinstance(order, Load)
+        is_load = isinstance(order, Load | Fit)
         if not (self._pending or self._writings):
             self._progress = time.monotonic()
         self._pending[order.id] = (future, is_load)

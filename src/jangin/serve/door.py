@@ -25,6 +25,7 @@ from jangin.ledger.book import Ledger
 from jangin.ledger.row import Route, Row, Texts, now_us
 from jangin.serve.cascade import Outcome
 from jangin.serve.fleet import Entry
+from jangin.serve.routed import AUTO
 from jangin.serve.wire import error_status
 
 BEARER = b"bearer "
@@ -126,13 +127,27 @@ class Visit:
         """May this visitor know of a specialist? Who administers sees all."""
         return self.key is None or "admin" in self.key.roles or self.key.may(name)
 
+    def may(self, name: str) -> bool:
+        """May this visitor ask a specialist?"""
+        return self.key is None or self.key.may(name)
+
     def ask(self, entry: Entry) -> None:
         """Raises: RequestError 403 for a specialist, or a role, that is not the key's; 429 over its limits."""
-        self.ask_task(entry.info.name)
-        self.entry = entry
+        if not self._open:  # else let in by `ask_router`, which sent it to a specialist that it `may` ask
+            self._admit(entry.info.name)
+        self.task, self.entry = entry.info.name, entry
 
     def ask_task(self, task: str) -> None:
         """As `ask`, where no specialist answers."""
+        self._admit(task)
+        self.task = task
+
+    def ask_router(self) -> None:
+        """As `ask`, before it is known which specialist it is for; the row is the router's until `ask` names one."""
+        self._admit(None)
+        self.task = AUTO
+
+    def _admit(self, task: str | None) -> None:
         if self.key is not None:
             try:
                 if "ask" not in self.key.roles:
@@ -141,7 +156,7 @@ class Visit:
             except RequestError as error:
                 self._door.refused[error.status] += 1
                 raise
-        self.task, self._open = task, True
+        self._open = True
 
     def report(
         self,

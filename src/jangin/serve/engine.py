@@ -15,11 +15,11 @@ import socket
 import sys
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 import numpy as np
@@ -33,11 +33,16 @@ from jangin.models.specialist import Readers, Specialist
 from jangin.models.writer import Writer
 from jangin.models.written import open_specialist
 from jangin.predict import decide
+from jangin.serve import directing
 from jangin.serve.frames import (
     Answers,
     Ask,
     Cancel,
+    Direct,
+    Directed,
     Failed,
+    Fit,
+    Fitted,
     Info,
     Load,
     Loaded,
@@ -59,6 +64,16 @@ BATCH_CHARS = 200_000  # n-grams of long texts need memory in proportion
 PREFIX_CACHE = "--prefix-cache"
 _RECEIVE = 1 << 16  # hundreds of short questions
 T = TypeVar("T")
+Parts = dict[tuple[int, int], tuple[bytes, bytes, bytes]]  # (which of the batch, handle) -> as `Answers` holds them
+Routes = dict[int, tuple[list[int], list[float]]]  # which of the batch -> as `Directed` holds them
+
+
+class _Wanted(NamedTuple):
+    """Texts of one question of a batch for one specialist, and their rows in what was encoded."""
+
+    ask: int
+    texts: list[str]
+    rows: list[int]
 
 
 class Engine:
@@ -68,7 +83,8 @@ class Engine:
         self.readers = Readers(prefix_cache=prefix_cache)
         self.specialists: dict[int, Specialist] = {}
         self.writers: dict[int, Writer] = {}
-        self.waiting: deque[Ask] = deque()
+        self.director: directing.Director | None = None
+        self.waiting: deque[Ask | Direct] = deque()
         self._send = send
         self._turns: dict[int, Turns] = {}  # of each decoder, by its number
         self._scribes = Scribes(self._turns_of, send)
@@ -89,6 +105,13 @@ class Engine:
         if isinstance(order, Cancel):
             self._scribes.cancel(order.id)
             return None
+        if isinstance(order, Fit):
+            return _attempt(order, partial(self.fit, order))
+        if isinstance(order, Direct) and self.director is not None:
+            self.waiting.append(order)
+            return None
+        if isinstance(order, Direct):
+            return Failed(order.id, "engine", "the router is being made", "send the request again in a second")
         if isinstance(order, Ask | Write):  # its bundle could not be read again after a restart
             return Failed(order.id, "engine", "this specialist is not loaded", "POST /v1/admin/reload")
         if self._on_decoder(order):
@@ -165,15 +188,22 @@ class Engine:
         (self.writers.pop(order.handle, None) or self.specialists.pop(order.handle)).close()
         return Unloaded(order.id)
 
+    def fit(self, order: Fit) -> Fitted:
+        found, report = directing.fit(order, self.readers)
+        self.director = found or self.director  # who waits is answered by the earlier one
+        return report
+
     def stop(self) -> None:
         """Whoever still waits for an answer is gone."""
         self._scribes.cancel_all()
 
-    def next_batch(self) -> list[Ask]:
+    def next_batch(self) -> list[Ask | Direct]:
         """The questions at the head of the queue, at least one."""
-        batch: list[Ask] = []
+        batch: list[Ask | Direct] = []
         texts = chars = 0
-        most = ENCODED_TEXTS if self.specialists[self.waiting[0].handle].reader else BATCH_TEXTS
+        first = self.waiting[0]
+        encoded = isinstance(first, Direct) or self.specialists[first.handle].reader
+        most = ENCODED_TEXTS if encoded else BATCH_TEXTS
         while self.waiting:
             ask = self.waiting[0]
             texts += len(ask.texts)
@@ -183,52 +213,81 @@ class Engine:
             batch.append(self.waiting.popleft())
         return batch
 
-    def answer(self, batch: list[Ask]) -> list[Report]:
+    def answer(self, batch: Sequence[Ask | Direct]) -> list[Report]:
         """Reports for one batch. When it fails, each question is tried alone: neighbours do not share a fate."""
         started = time.perf_counter()
         try:
-            parts = self._answer(batch)
+            parts, routes = self._answer(batch)
         except Exception as error:  # noqa: BLE001 - whatever a text does to a library, the next one gets its answer
             if len(batch) > 1:
                 return [report for ask in batch for report in self.answer([ask])]
             print(f"jangin engine: {type(error).__name__} while answering", file=sys.stderr, flush=True)
             return [Failed(batch[0].id, "engine", "the engine could not answer this request", None)]
         text_s = (time.perf_counter() - started) / sum(len(ask.texts) for ask in batch)
-        return [Answers(ask.id, *part, text_s) for ask, part in zip(batch, parts)]
+        reports: list[Report] = []
+        for at, ask in enumerate(batch):
+            if isinstance(ask, Ask):
+                reports.append(Answers(ask.id, *parts[at, ask.handle], text_s))
+            else:
+                answers = {handle: Answers(ask.id, *part, text_s) for (i, handle), part in parts.items() if i == at}
+                reports.append(Directed(ask.id, *routes[at], answers, text_s))
+        return reports
 
-    def _answer(self, batch: list[Ask]) -> list[tuple[bytes, bytes, bytes]]:
-        parts: list[tuple[bytes, bytes, bytes]] = [(b"", b"", b"")] * len(batch)
-        # Specialists on the same graph share one pass; decoders differ by their adapters.
-        for reading in {self.specialists[ask.handle].reading for ask in batch}:
-            asks = [i for i, ask in enumerate(batch) if self.specialists[ask.handle].reading == reading]
+    def _answer(self, batch: Sequence[Ask | Direct]) -> tuple[Parts, Routes]:
+        parts: Parts = {}
+        routes: Routes = {}
+        # Specialists on the same graph share one pass, and so does the router; decoders differ by their adapters.
+        by_reading: dict[str | None, list[int]] = {}
+        for at, ask in enumerate(batch):
+            by_reading.setdefault(self._reader(ask).reading, []).append(at)
+        for reading, asks in by_reading.items():
             place: dict[str, int] = {}
-            rows = {i: [place.setdefault(text, len(place)) for text in batch[i].texts] for i in asks}
-            encoded = self.specialists[batch[asks[0]].handle].encode(list(place))
-            for handle in {batch[i].handle for i in asks}:
-                mine = [i for i in asks if batch[i].handle == handle]
-                self._fill(parts, self.specialists[handle], batch, mine, rows, encoded)
-        return parts
+            rows = {at: [place.setdefault(text, len(place)) for text in batch[at].texts] for at in asks}
+            encoded = self._reader(batch[asks[0]]).encode(list(place))
+            wanted: dict[int, list[_Wanted]] = {}
+            for at in asks:
+                ask = batch[at]
+                if isinstance(ask, Ask):
+                    wanted.setdefault(ask.handle, []).append(_Wanted(at, ask.texts, rows[at]))
+                    continue
+                assert self.director is not None and encoded is not None
+                routes[at] = self.director.direct(encoded[rows[at]])
+                for handle, chosen in self._answerable(*routes[at], reading).items():
+                    mine = _Wanted(at, [ask.texts[i] for i in chosen], [rows[at][i] for i in chosen])
+                    wanted.setdefault(handle, []).append(mine)
+            for handle, of in wanted.items():
+                self._fill(parts, handle, of, encoded)
+        return parts, routes
 
-    @staticmethod
-    def _fill(
-        parts: list[tuple[bytes, bytes, bytes]],
-        specialist: Specialist,
-        batch: list[Ask],
-        mine: list[int],
-        rows: dict[int, list[int]],
-        encoded: Floats | None,
-    ) -> None:
-        texts = [text for i in mine for text in batch[i].texts]
-        chosen = None if encoded is None else encoded[[row for i in mine for row in rows[i]]]
+    def _reader(self, ask: Ask | Direct) -> Specialist | directing.Director:
+        if isinstance(ask, Ask):
+            return self.specialists[ask.handle]
+        assert self.director is not None
+        return self.director
+
+    def _answerable(self, nearest: list[int], margins: list[float], reading: str | None) -> dict[int, list[int]]:
+        """handle -> which texts, of those that this pass answers."""
+        found: dict[int, list[int]] = {}
+        for at, (handle, margin) in enumerate(zip(nearest, margins)):
+            specialist = self.specialists.get(handle)
+            if margin >= 0 and specialist is not None and specialist.reading == reading:
+                found.setdefault(handle, []).append(at)
+        return found
+
+    def _fill(self, parts: Parts, handle: int, wanted: list[_Wanted], encoded: Floats | None) -> None:
+        specialist = self.specialists[handle]
+        texts = [text for each in wanted for text in each.texts]
+        chosen = None if encoded is None else encoded[[row for each in wanted for row in each.rows]]
         probabilities = specialist.from_encoded(texts, chosen)
         given, confidence = decide(specialist, probabilities)
         at = 0
-        for i in mine:
-            part = slice(at, at := at + len(batch[i].texts))
-            parts[i] = (probabilities[part].tobytes(), given[part].tobytes(), confidence[part].tobytes())
+        for each in wanted:
+            part = slice(at, at := at + len(each.texts))
+            found = probabilities[part].tobytes(), given[part].tobytes(), confidence[part].tobytes()
+            parts[each.ask, handle] = found
 
 
-def _attempt(order: Load | Unload, work: Callable[[], T]) -> T | Failed:
+def _attempt(order: Load | Unload | Fit, work: Callable[[], T]) -> T | Failed:
     try:
         return work()
     except JanginError as error:

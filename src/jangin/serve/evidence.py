@@ -22,6 +22,8 @@ def evidence(
     """
     certificate = entry.certificate.id if entry.certificate and certified else None
     about: dict[str, Any] = {"route": "local", "specialist": entry.info.sha256, "certificate": certificate}
+    if entry.margin is not None:
+        about |= {"routed": True, "margin": entry.margin}
     if visit is None:
         more = {} if confidence is None else {"confidence": confidence}
         return {**about, "egress_bytes": 0, **more}

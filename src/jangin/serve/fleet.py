@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import itertools
 import math
 from collections.abc import Container, Iterator, Sequence
@@ -12,17 +13,18 @@ from pathlib import Path
 import msgspec
 
 from jangin.errors import BundleError, Overloaded, RequestError
+from jangin.routing.heads import find_profiles
 from jangin.serve.client import EngineClient
 from jangin.serve.following import Writing
 from jangin.serve.frames import Answers, Info, Write
 from jangin.serve.promises import Promise, read_promise
+from jangin.serve.routed import AUTO, Routing
+from jangin.serve.slices import in_slices, joined
 from jangin.terms import Terms, read_terms
 
 MAX_WAITING_CHARS = 32_000_000
 MAX_WAIT_S = 20.0
 MAX_WRITE_WAIT_S = 60.0
-SLICE_TEXTS, SLICE_CHARS = 16, 100_000
-SLICES_AHEAD = 3  # of one request: the others' questions get in between
 NO_ENCODER = "ngrams"
 
 
@@ -37,8 +39,16 @@ class Certificate(msgspec.Struct, frozen=True):
     reference_usd: float | None = None
 
 
+class Use:
+    """How many requests still use a specialist."""
+
+    def __init__(self) -> None:
+        self.active = 0
+
+
 class Entry:
-    """One loaded specialist. `active` counts the requests that still use it. promise: None where there is none."""
+    """One loaded specialist. promise: None where there is none. profiles: what a router needs of it, by encoder.
+    margin: of one request that the router sent here, as `Route` says; None for a request that names the specialist."""
 
     def __init__(
         self, info: Info, folder: Path, engine: EngineClient, handle: int, terms: Terms, promise: Promise | None
@@ -49,7 +59,15 @@ class Entry:
         self.engine = engine
         self.handle = handle
         self.certificate = read_certificate(folder, info.sha256)
-        self.active = 0
+        self.profiles = find_profiles(folder, info.sha256)
+        self.margin: float | None = None
+        self.use = Use()
+
+    def routed(self, margin: float) -> Entry:
+        """The same specialist, as one request sees it."""
+        found = copy.copy(self)
+        found.margin = margin
+        return found
 
 
 class Fleet:
@@ -75,6 +93,7 @@ class Fleet:
         self.engines: dict[str, EngineClient] = {}
         self._handles = itertools.count(1)
         self._admin = asyncio.Lock()
+        self.routing = Routing(self, self._admin)
         self._waiting_texts = 0
         self._waiting_chars = 0
 
@@ -92,6 +111,7 @@ class Fleet:
             name, key = read_key(folder)
             self._check_free(name)
             self.entries[name] = entry = await self._open_alone(folder, key)
+            await self.routing.changed()
             return entry
 
     async def load_all(self, folders: Sequence[Path]) -> None:
@@ -105,7 +125,7 @@ class Fleet:
                 name, key = read_key(folder)
                 self._check_free(name, keys)
                 keys[name] = folder, key
-            engines = [self._engine(key) for key in dict.fromkeys(key for _, key in keys.values())]
+            engines = [self.engine(key) for key in dict.fromkeys(key for _, key in keys.values())]
             try:
                 for engine in engines:
                     await engine.start()
@@ -114,7 +134,8 @@ class Fleet:
                 self.entries |= {name: each for name, each in zip(keys, found) if isinstance(each, Entry)}
             finally:
                 for engine in engines:
-                    await self._retire(engine)
+                    await self.retire(engine)
+            await self.routing.changed()
             for each in found:
                 if isinstance(each, BaseException):
                     raise each
@@ -127,6 +148,7 @@ class Fleet:
             if found != name:
                 raise BundleError(f"{old.folder} now holds '{found}', not '{name}'", "unload this one, load that one")
             self.entries[name] = entry = await self._open_alone(old.folder, key)
+            await self.routing.changed()
             await self._close(old)
             return entry
 
@@ -134,6 +156,7 @@ class Fleet:
         async with self._admin:
             entry = self.get(name)
             del self.entries[name]
+            await self.routing.changed()
             await self._close(entry)
 
     async def stop(self) -> None:
@@ -141,17 +164,25 @@ class Fleet:
 
     async def answer(self, entry: Entry, texts: list[str]) -> Answers:
         """Answers for rendered texts. Raises: Overloaded, EngineError."""
+        with self.waiting(entry.engine, texts):
+            entry.use.active += 1
+            try:
+                if len(texts) == 1:
+                    return await entry.engine.ask(entry.handle, texts)
+                return joined(await in_slices(texts, lambda part: entry.engine.ask(entry.handle, part)))
+            finally:
+                entry.use.active -= 1
+
+    @contextlib.contextmanager
+    def waiting(self, engine: EngineClient, texts: list[str]) -> Iterator[None]:
+        """While texts wait for an engine. Raises: Overloaded."""
         chars = sum(map(len, texts))
-        self._admit(entry.engine, len(texts), chars)
+        self._admit(engine, len(texts), chars)
         self._waiting_texts += len(texts)
         self._waiting_chars += chars
-        entry.active += 1
         try:
-            if len(texts) == 1:
-                return await entry.engine.ask(entry.handle, texts)
-            return await self._in_slices(entry, texts)
+            yield
         finally:
-            entry.active -= 1
             self._waiting_texts -= len(texts)
             self._waiting_chars -= chars
 
@@ -170,7 +201,7 @@ class Fleet:
                 most = f"that is more than {MAX_WRITE_WAIT_S:.0f} seconds of work"
             message = f"{count:,} answers are being written or wait; {most}"
             raise Overloaded(message, max(1, math.ceil(wait_s / 2)))
-        entry.active += 1
+        entry.use.active += 1
         try:
             writing = engine.write(order, entry.info.writing.context)
             try:
@@ -178,23 +209,7 @@ class Fleet:
             finally:
                 writing.cancel()
         finally:
-            entry.active -= 1
-
-    async def _in_slices(self, entry: Entry, texts: list[str]) -> Answers:
-        gate = asyncio.Semaphore(SLICES_AHEAD)
-
-        async def one(part: list[str]) -> Answers:
-            async with gate:
-                return await entry.engine.ask(entry.handle, part)
-
-        found = await asyncio.gather(*(one(part) for part in slices(texts)))
-        return Answers(
-            id=0,
-            probabilities=b"".join(part.probabilities for part in found),
-            given=b"".join(part.given for part in found),
-            confidence=b"".join(part.confidence for part in found),
-            text_s=sum(part.text_s for part in found) / len(found),
-        )
+            entry.use.active -= 1
 
     def _admit(self, engine: EngineClient, texts: int, chars: int) -> None:
         wait_s = self._waiting_texts * engine.text_s
@@ -210,11 +225,13 @@ class Fleet:
             raise Overloaded(message, max(1, math.ceil(wait_s / 2)))
 
     def _check_free(self, name: str, coming: Container[str] = ()) -> None:
+        if name == AUTO:
+            raise BundleError(f"a specialist cannot be served as '{AUTO}': the router has that name", "rename its task")
         if name in self.entries or name in coming:
             message = f"a specialist named '{name}' is already loaded"
             raise RequestError(f"{message}; reload or unload it", status=409, param="path", code="model_exists")
 
-    def _engine(self, key: str) -> EngineClient:
+    def engine(self, key: str) -> EngineClient:
         if key not in self.engines:
             self.engines[key] = EngineClient(key, self.engine_timeout_s, self.prefix_cache)
         return self.engines[key]
@@ -223,11 +240,11 @@ class Fleet:
         try:
             return await self._open(folder, key)
         except BaseException:
-            await self._retire(self.engines[key])
+            await self.retire(self.engines[key])
             raise
 
     async def _open(self, folder: Path, key: str) -> Entry:
-        engine = self._engine(key)
+        engine = self.engine(key)
         handle = next(self._handles)
         await engine.start()
         info = await engine.load(handle, str(folder))
@@ -240,29 +257,16 @@ class Fleet:
         return Entry(info, folder, engine, handle, terms, promise)
 
     async def _close(self, entry: Entry) -> None:
-        while entry.active:
+        while entry.use.active:
             await asyncio.sleep(0.01)
         await entry.engine.unload(entry.handle)
-        await self._retire(entry.engine)
+        await self.retire(entry.engine)
 
-    async def _retire(self, engine: EngineClient) -> None:
+    async def retire(self, engine: EngineClient) -> None:
         """An engine without specialists gives its memory back."""
-        if not engine.held:
-            del self.engines[engine.key]
+        if not (engine.held or engine.routing):
+            self.engines.pop(engine.key, None)
             await engine.stop()
-
-
-def slices(texts: list[str]) -> Iterator[list[str]]:
-    """Parts that are small enough for other requests to get in between."""
-    part: list[str] = []
-    chars = 0
-    for text in texts:
-        if part and (len(part) == SLICE_TEXTS or chars + len(text) > SLICE_CHARS):
-            yield part
-            part, chars = [], 0
-        part.append(text)
-        chars += len(text)
-    yield part
 
 
 class _Base(msgspec.Struct):

@@ -92,6 +92,23 @@ class Cancel(msgspec.Struct, frozen=True, array_like=True, tag=4):
     id: int
 
 
+class Fit(msgspec.Struct, frozen=True, array_like=True, tag=5):
+    """Makes the router of this engine: one specialist a profile, which is the file at the path. base, encoder: the
+    catalogue's name of the encoder that all of them were made on, and the sha256 of its graph."""
+
+    id: int
+    base: str
+    encoder: str
+    profiles: list[tuple[int, str]]
+
+
+class Direct(msgspec.Struct, frozen=True, array_like=True, tag=6):
+    """Rendered texts for whichever specialist they are for."""
+
+    id: int
+    texts: list[str]
+
+
 class Loaded(msgspec.Struct, frozen=True, array_like=True, tag=0):
     id: int
     info: Info
@@ -167,8 +184,27 @@ class Finished(msgspec.Struct, frozen=True, array_like=True, tag=5):
     share_s: float
 
 
-Order = Load | Unload | Ask | Write | Cancel
-Report = Loaded | Unloaded | Answers | Failed | Piece | Finished
+class Fitted(msgspec.Struct, frozen=True, array_like=True, tag=6):
+    """broken: handle -> what is wrong with its profile. With any of these there is no router."""
+
+    id: int
+    broken: dict[int, str] = {}
+
+
+class Directed(msgspec.Struct, frozen=True, array_like=True, tag=7):
+    """For each text the handle of the nearest specialist, and how much nearer than its limit the text lies: below 0 it
+    is for none. answers: handle -> for its texts in order, of the specialists that answer from the same forward pass.
+    """
+
+    id: int
+    nearest: list[int]
+    margins: list[float]
+    answers: dict[int, Answers]
+    text_s: float
+
+
+Order = Load | Unload | Ask | Write | Cancel | Fit | Direct
+Report = Loaded | Unloaded | Answers | Failed | Piece | Finished | Fitted | Directed
 
 _encoder = msgspec.msgpack.Encoder()
 

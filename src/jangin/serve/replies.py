@@ -57,14 +57,11 @@ def usage(texts: list[str], answers: Answers) -> dict[str, int]:
 
 def classify(entry: Entry, used: dict[str, int], found: Sequence[Row], top_k: int | None, visit: Visit) -> bytes:
     """An answer that was not given here says what became of it; the probabilities are the specialist's own."""
-    data = []
-    outcomes = visit.outcomes
-    for index, row in enumerate(found):
-        outcome = outcomes[index] if outcomes else None
-        answer: dict[str, Any] = {"index": index, **_given(entry, row, outcome)}
-        answer["confidence"] = row.confidence
-        answer["probabilities"] = ranked(entry, row.probabilities, top_k)
-        data.append(answer)
+    outcomes: Sequence[Outcome | None] = visit.outcomes or (None,) * len(found)
+    data = [
+        {"index": index, **labelled(entry, row, top_k, outcome)}
+        for index, (row, outcome) in enumerate(zip(found, outcomes))
+    ]
     body = {
         "object": "list",
         "model": entry.info.name,
@@ -88,6 +85,12 @@ def texts_kept(texts: Sequence[str], found: Sequence[Row], outcomes: Sequence[Ou
             given[at] = outcome.output
     asked = texts[0] if len(texts) == 1 else encode(texts).decode()
     return asked, encode(given[0] if len(given) == 1 else given).decode()
+
+
+def labelled(entry: Entry, row: Row, top_k: int | None, outcome: Outcome | None) -> dict[str, Any]:
+    """One row of a classification."""
+    probabilities = ranked(entry, row.probabilities, top_k)
+    return {**_given(entry, row, outcome), "confidence": row.confidence, "probabilities": probabilities}
 
 
 def _given(entry: Entry, row: Row, outcome: Outcome | None) -> dict[str, Any]:
@@ -170,19 +173,8 @@ def chunks(completion: dict[str, Any], with_usage: bool) -> bytes:
 
 def moderation(entry: Entry, found: Sequence[Row], visit: Visit) -> bytes:
     """OpenAI's moderation object; categories are the specialist's own labels. None of its answers is missing."""
-    labels = entry.info.labels
-    results = []
-    for index, row in enumerate(found):
-        outcome = visit.outcomes[index] if visit.outcomes else None
-        given = set(row.given if outcome is None or outcome.route == "local" else outcome.output)
-        results.append(
-            {
-                "flagged": bool(given),
-                "categories": {label: label in given for label in labels},
-                "category_scores": dict(zip(labels, row.probabilities)),
-                "category_applied_input_types": {label: ["text"] for label in labels},
-            }
-        )
+    outcomes: Sequence[Outcome | None] = visit.outcomes or (None,) * len(found)
+    results = [moderated(entry, row, outcome) for row, outcome in zip(found, outcomes)]
     body = {
         "id": f"modr-{visit.request_id}",
         "model": entry.info.name,
@@ -190,6 +182,18 @@ def moderation(entry: Entry, found: Sequence[Row], visit: Visit) -> bytes:
         "jangin": evidence(entry, visit, alone(found)),
     }
     return encode(body)
+
+
+def moderated(entry: Entry, row: Row, outcome: Outcome | None) -> dict[str, Any]:
+    """One result of a moderation."""
+    labels = entry.info.labels
+    given = set(row.given if outcome is None or outcome.route == "local" else outcome.output)
+    return {
+        "flagged": bool(given),
+        "categories": {label: label in given for label in labels},
+        "category_scores": dict(zip(labels, row.probabilities)),
+        "category_applied_input_types": {label: ["text"] for label in labels},
+    }
 
 
 def model(entry: Entry, created: int) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from jangin.errors import DataError
 from jangin.models.base import Floats
@@ -50,6 +51,10 @@ class Shop:
         texts = [render(example.input) for example in splits.train]
         self.languages = task.languages or (("ko",) if features.is_hangul(texts) else ())
         self.texts = texts
+
+    def embedded(self, base: str, texts: list[str]) -> Floats:
+        """A frozen base's embeddings, (texts, dimensions)."""
+        return Encoder(base_files(base), bulk=True).embed(texts)
 
 
 class Workshop(Shop):
@@ -98,6 +103,17 @@ class Workshop(Shop):
             with self.bar(f"{base} reads {split}", len(texts)) as progress:
                 self._encoded[base, split] = features.encode(self.encoder(base), texts, self.work, progress)
         return self._encoded[base, split]
+
+    def embedded(self, base: str, texts: list[str]) -> Floats:
+        """As `Shop` says; what the climb has read is not read again."""
+        known: dict[str, Floats] = {}
+        for split in ("train", "validation"):
+            if (base, split) in self._encoded:
+                known |= zip(getattr(self, split).texts, self._encoded[base, split])
+        new = [text for text in texts if text not in known]
+        read = self.encoder(base).embed(new)
+        known |= zip(new, read)
+        return np.array([known[text] for text in texts], np.float32).reshape(len(texts), read.shape[1])
 
     def ngrams(self) -> parts.Part:
         def compute() -> parts.Part:
