@@ -28,6 +28,7 @@ from jangin.serve.door import Door, Figures
 from jangin.serve.housekeeping import forget
 from jangin.serve.outlet import Outlet
 from jangin.terms import Terms, write_terms
+from scraped import scrape
 from serving import drive
 
 SURE, UNSURE = "I lost my card", "hm kim@example.com"
@@ -232,6 +233,25 @@ def test_nothing_leaves_where_redaction_cannot_work(house: House, options: dict[
 
         house.drive(work, api.url, **options)
     assert api.seen == []
+
+
+def test_the_figures_tell_what_was_unsure_what_left_and_whether_the_promise_holds(house: House) -> None:
+    with serving(lambda number, seen: completion("refund")) as api:
+        house.promise(policy(api.url, target=0.95))
+
+        async def work(client: httpx.AsyncClient, fleet: Any) -> None:
+            await ask(client, SURE)
+            await ask(client, [SURE, UNSURE, UNSURE])
+            told = await scrape(client)
+            assert told("below_threshold_total", task="desk") == 2
+            assert told("requests_total", task="desk", endpoint="classify", route="escalated", status="200") == 1
+            row = house.rows()[0]
+            assert told("egress_bytes_total", task="desk", to=row.egress_to) == row.egress_bytes > 0
+            left = told("egress_cost_usd_total", task="desk", to=row.egress_to)
+            assert left is not None and 0 < left < row.cost_usd  # the rest is this machine's
+            assert (told("promise_stale", task="desk"), told("promise_threshold", task="desk")) == (0, 0.8)
+
+        house.drive(work, api.url)
 
 
 def test_a_server_that_lets_nothing_out_abstains_instead_of_escalating(house: House) -> None:

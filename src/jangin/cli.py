@@ -193,12 +193,25 @@ def build_parser() -> argparse.ArgumentParser:
         default=True,
         help="decoders do not read again what a prompt shares with an earlier one (default: on)",
     )
+    serve.add_argument(
+        "--log",
+        choices=("off", "errors", "text", "json"),
+        default="errors",
+        help="requests on stderr (default: errors)",
+    )
+    serve.add_argument(
+        "--otel",
+        action=argparse.BooleanOptionalAction,
+        help="export figures of requests by OTLP (default: if OTEL_EXPORTER_OTLP_ENDPOINT is set)",
+    )
 
     keys = verb("keys", "add, list, rotate and revoke a server's API keys, also while it runs")
     keys.add_argument("act", choices=("add", "list", "rotate", "revoke"))
     keys.add_argument("name", metavar="NAME", nargs="?", help="of the key (rotate, revoke: or its id)")
     keys.add_argument("--state", metavar="DIR", type=Path, help="the server's folder (default: JANGIN_STATE)")
-    keys.add_argument("--role", action="append", choices=("ask", "admin"), help="may be repeated (default: ask)")
+    keys.add_argument(
+        "--role", action="append", choices=("ask", "admin", "metrics"), help="may be repeated (default: ask)"
+    )
     keys.add_argument("--task", metavar="NAME", action="append", help="a specialist it may ask; default: all")
     keys.add_argument("--lasts", metavar="TIME", type=duration, help="ends by itself: 90d, say")
     keys.add_argument("--requests-per-minute", metavar="N", type=positive)

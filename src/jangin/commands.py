@@ -302,6 +302,8 @@ def serve(arguments: Namespace) -> int:
         tls=None if arguments.tls_cert is None else (arguments.tls_cert, arguments.tls_key),
         config=arguments.config,
         tasks=arguments.task,
+        log=arguments.log,
+        otel=arguments.otel,
     )
 
 

@@ -22,13 +22,15 @@ import msgspec
 from jangin.errors import InputError, StorageError
 from jangin.files import storage_error, write_atomic
 
-Role = Literal["ask", "admin"]
-ROLES: tuple[Role, ...] = ("ask", "admin")
+Role = Literal["ask", "admin", "metrics"]
+ROLES: tuple[Role, ...] = ("ask", "admin", "metrics")
 PREFIX = "jk-"
 FORMAT = 1
 GRACE_S = 24 * 3600.0
 LOOK_AGAIN_S = 0.5
-_NAME = re.compile(r"[A-Za-z0-9가-힣][A-Za-z0-9가-힣 ._@-]{0,63}")
+LONGEST_S = 100 * 365 * 24 * 3600.0
+NAME = r"[A-Za-z0-9가-힣][A-Za-z0-9가-힣 ._@-]{0,63}"
+_NAME = re.compile(NAME)
 
 
 class Limits(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -128,6 +130,11 @@ class Keys:
         self._by_hash = {secret.sha256: (key, secret) for key in keys for secret in key.secrets}
         return True
 
+    def reread(self) -> None:
+        """Looks at the file now, after a change that must hold at once."""
+        self._look_at = 0.0
+        self.refresh()
+
     def add(
         self,
         name: str,
@@ -144,6 +151,8 @@ class Keys:
             )
         if not roles or set(roles) - set(ROLES):
             raise InputError(f"roles are {', '.join(roles) or 'none'}", f"expected some of: {', '.join(ROLES)}")
+        if lasts_s is not None and not 0 < lasts_s <= LONGEST_S:
+            raise InputError(f"a key cannot last {lasts_s:g} seconds", "expected more than 0 and at most 100 years")
         now, secret = time.time(), new_secret()
         key = Key(
             id="key_" + os.urandom(6).hex(),
@@ -198,8 +207,7 @@ class Keys:
             raise StorageError(f"{self.path}: another command is changing the keys", "try again in a moment") from None
         except OSError as error:
             raise storage_error(self.path, error) from error
-        self._look_at = 0.0
-        self.refresh()
+        self.reread()
 
 
 def new_secret() -> str:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ipaddress
 import math
 import os
 import re
-import sys
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -21,15 +19,17 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from jangin.errors import EngineError, JanginError, RequestError, StorageError
-from jangin.serve import asked, auto, passage, replies, scope, wire
+from jangin.serve import admin, asked, auto, log, passage, replies, scope, shown, wire
 from jangin.serve.bodies import Bodies
 from jangin.serve.cascade import Cascade, Messages
 from jangin.serve.deliver import EVENTS, JSON, UNCACHED, Delivery, Reply, refuse_unsure
 from jangin.serve.door import Door, Visit
 from jangin.serve.evidence import Pairs, headers
+from jangin.serve.exposition import Exposition
 from jangin.serve.feedback import feedback
 from jangin.serve.fleet import Entry, Fleet
 from jangin.serve.frames import Answers
+from jangin.serve.observers import Observers
 from jangin.serve.passage import Passage
 from jangin.serve.routed import AUTO
 from jangin.serve.written import Shape
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from jangin.serve.outlet import Outlet
 
 _ID = re.compile(rb"[A-Za-z0-9._:/-]{1,128}")
-_LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
 
 class Runs(Protocol):
@@ -54,12 +53,14 @@ Work = Callable[["Server", bytes, Visit], Awaitable[Reply | Runs]]
 class Server:
     """What the routes share."""
 
-    def __init__(self, fleet: Fleet, door: Door, behind_proxy: bool, outlet: Outlet | None):
+    def __init__(self, fleet: Fleet, door: Door, behind_proxy: bool, outlet: Outlet | None, observers: Observers):
         self.fleet = fleet
         self.outlet = outlet
         self.cascade = Cascade(None if outlet is None else outlet.egress)
         self.door = door
         self.behind_proxy = behind_proxy
+        self.observers = observers
+        self.exposition = Exposition(observers.metrics, fleet, door)
         self.started = int(time.time())
         self.bodies = Bodies()
 
@@ -80,7 +81,7 @@ class Endpoint:
         try:
             visit = self._server.door.enter(scope, request_id, self._name)
             if self._admin:
-                _may_administer(scope, visit, self._server.behind_proxy)
+                admin.may_administer(scope, visit, self._server.behind_proxy)
             body = await self._server.bodies.read(scope, receive)
             found = await self._work(self._server, body, visit)
             reply = found if isinstance(found, Reply) else await found.run(receive, send, visit)
@@ -90,25 +91,21 @@ class Endpoint:
             try:
                 await visit.close(None if reply is None else reply.status)
             except StorageError as error:  # an answer that is not in the ledger is not given
+                visit.failed(error)
                 reply = reply and refusal(error)
+        self._server.observers.ended(self._name, scope, request_id, visit, None if reply is None else reply.status)
         if reply is not None:
             await _send(send, reply, request_id)
 
 
 def _refused(error: Exception, visit: Visit | None, request_id: str) -> Reply:
     if not isinstance(error, JanginError):  # ours to mend; the log gets no text
-        print(f"jangin: {type(error).__name__} at {_where(error)} [{request_id}]", file=sys.stderr, flush=True)
+        about = {"exception": type(error).__name__, "where": log.where(error), "id": request_id}
+        log.warn("defect", f"{about['exception']} at {about['where']} [{request_id}]", **about)
         error = EngineError("the server could not answer this request", "report it with its x-request-id")
     if visit is not None:
         visit.failed(error)
     return refusal(error)
-
-
-def _where(error: Exception) -> str:
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "?"
 
 
 async def _send(send: Send, reply: Reply, request_id: str) -> None:
@@ -131,28 +128,6 @@ def _request_id(scope: Scope) -> str:
         if name == b"x-request-id" and _ID.fullmatch(value):
             return value.decode()
     return os.urandom(12).hex()
-
-
-def _may_administer(scope: Scope, visit: Visit, behind_proxy: bool) -> None:
-    """A key with the role `admin`; where the server has no keys, a program on this machine, since loading reads its
-    folders.
-
-    A page in a browser on this machine is not such a program: it cannot send JSON to another origin without asking
-    first, and a name that was made to point here shows in `host`.
-    """
-    headers = dict(scope["headers"])
-    if not headers.get(b"content-type", b"").startswith(b"application/json"):
-        raise RequestError("admin requests must have content-type application/json", status=415)
-    if visit.key is not None:
-        if "admin" not in visit.key.roles:
-            raise RequestError("this key has not the role 'admin'", status=403, code="admin_not_allowed")
-        return
-    client = scope.get("client")
-    local = client is not None and ipaddress.ip_address(client[0]).is_loopback
-    host = re.sub(r":\d+$", "", headers.get(b"host", b"").decode("latin-1"))
-    if behind_proxy or not local or host not in _LOCAL_NAMES:
-        message = "admin requests are answered on this machine's loopback address only, and not behind a proxy"
-        raise RequestError(message, status=403, code="admin_not_allowed")
 
 
 async def classify(server: Server, body: bytes, visit: Visit) -> Reply:
@@ -282,27 +257,21 @@ async def moderations(server: Server, body: bytes, visit: Visit) -> Reply:
 
 async def load(server: Server, body: bytes, visit: Visit) -> Reply:
     request = wire.read(body, wire.PathRequest)
-    await _recorded(server, visit, "load", path=request.path)
+    await admin.recorded(server, visit, "load", path=request.path)
     return _loaded(server, await server.fleet.load(Path(request.path)), "loaded")
 
 
 async def reload(server: Server, body: bytes, visit: Visit) -> Reply:
     request = wire.read(body, wire.ModelRequest)
-    await _recorded(server, visit, "reload", model=request.model)
+    await admin.recorded(server, visit, "reload", model=request.model)
     return _loaded(server, await server.fleet.reload(request.model), "reloaded")
 
 
 async def unload(server: Server, body: bytes, visit: Visit) -> Reply:
     request = wire.read(body, wire.ModelRequest)
-    await _recorded(server, visit, "unload", model=request.model)
+    await admin.recorded(server, visit, "unload", model=request.model)
     await server.fleet.unload(request.model)
     return Reply(replies.encode({"status": "unloaded", "model": request.model}), [JSON])
-
-
-async def _recorded(server: Server, visit: Visit, act: str, **what: str) -> None:
-    """Before it is done: an act that cannot be recorded is not done."""
-    key = visit.key.id if visit.key else ""
-    await server.door.record(f"admin.{act}", {**what, "key": key, "request": visit.request_id})
 
 
 def _loaded(server: Server, entry: Entry, status: str) -> Reply:
@@ -310,31 +279,48 @@ def _loaded(server: Server, entry: Entry, status: str) -> Reply:
     return Reply(replies.encode(content), [JSON, *headers(entry)])
 
 
-def create(fleet: Fleet, behind_proxy: bool = False, door: Door | None = None, outlet: Outlet | None = None) -> ASGIApp:
+POSTS: dict[str, Work] = {
+    "/v1/classify": classify,
+    "/v1/chat/completions": chat,
+    "/v1/completions": completions,
+    "/v1/moderations": moderations,
+}
+ADMIN: dict[str, Work] = {
+    "/v1/feedback": feedback,
+    "/v1/admin/load": load,
+    "/v1/admin/reload": reload,
+    "/v1/admin/unload": unload,
+    "/v1/admin/keys": admin.create_key,
+    "/v1/admin/keys/rotate": admin.rotate_key,
+    "/v1/admin/keys/revoke": admin.revoke_key,
+}
+
+
+def create(
+    fleet: Fleet,
+    behind_proxy: bool = False,
+    door: Door | None = None,
+    outlet: Outlet | None = None,
+    observers: Observers | None = None,
+) -> ASGIApp:
     """The ASGI application over a fleet, a door, and perhaps a way out, which somebody else starts and stops."""
-    server = Server(fleet, door or Door(), behind_proxy, outlet)
-    posts: dict[str, Work] = {
-        "/v1/classify": classify,
-        "/v1/chat/completions": chat,
-        "/v1/completions": completions,
-        "/v1/moderations": moderations,
+    server = Server(fleet, door or Door(), behind_proxy, outlet, observers or Observers())
+    endpoints = {path: Endpoint(server, path.removeprefix("/v1/"), work) for path, work in POSTS.items()}
+    endpoints |= {path: Endpoint(server, path.removeprefix("/v1/"), work, admin=True) for path, work in ADMIN.items()}
+    gets = {
+        "/tasks/{task}/v1/models": _passed_models(server),
+        "/v1/models": _models(server),
+        "/v1/models/{name:path}": _model(server),
+        "/v1/admin/keys": shown.keys(server),
+        "/metrics": shown.metrics(server),
+        "/openapi.json": shown.description(server),
+        "/healthz": _health(server),
     }
-    admin: dict[str, Work] = {
-        "/v1/feedback": feedback,
-        "/v1/admin/load": load,
-        "/v1/admin/reload": reload,
-        "/v1/admin/unload": unload,
-    }
-    endpoints = {path: Endpoint(server, path.removeprefix("/v1/"), work) for path, work in posts.items()}
-    endpoints |= {path: Endpoint(server, path.removeprefix("/v1/"), work, admin=True) for path, work in admin.items()}
-    routes = [Route(path, endpoint, methods=["POST"]) for path, endpoint in endpoints.items()]
-    routes += [
-        Route("/tasks/{task}/v1/chat/completions", Passing(server), methods=["POST"]),
-        Route("/tasks/{task}/v1/models", _passed_models(server)),
-        Route("/v1/models", _models(server)),
-        Route("/v1/models/{name:path}", _model(server)),
-        Route("/healthz", _health(server)),
-    ]
+    passing = Route("/tasks/{task}/v1/chat/completions", Passing(server), methods=["POST"])
+    # A path that takes both stands here once; what is posted to it goes straight to its endpoint, below.
+    routes = [passing]
+    routes += [Route(path, endpoint, methods=["POST"]) for path, endpoint in endpoints.items() if path not in gets]
+    routes += [Route(path, one, methods=["GET", "POST"] if path in endpoints else None) for path, one in gets.items()]
     framework = Starlette(routes=routes, exception_handlers={HTTPException: _http_error})
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

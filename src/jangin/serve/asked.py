@@ -17,7 +17,7 @@ MAX_STOPS = 4
 MAX_COMPLETION_LOGPROBS = 5
 MAX_STOP_CHARS = 200
 _SEEDS = (1 << 32) - 1  # llama.cpp reads the last number as "take any"
-_ONLY = {"n": 1, "best_of": 1, "presence_penalty": 0, "frequency_penalty": 0, "echo": False}
+ONLY = {"n": 1, "best_of": 1, "presence_penalty": 0, "frequency_penalty": 0, "echo": False}
 _ANY_OBJECT = {"type": "object"}
 
 
@@ -58,7 +58,7 @@ class _Format(msgspec.Struct, forbid_unknown_fields=True):
 def read_completion(body: bytes) -> CompletionRequest:
     """Raises: RequestError for what is not implemented."""
     request = wire.read(body, CompletionRequest)
-    wire.only(request, _ONLY)
+    wire.only(request, ONLY)
     if request.stream_options is not None and not request.stream:
         raise RequestError("'stream_options' needs 'stream': true", param="stream_options")
     wire.check_stream_options(request.stream_options)

@@ -16,6 +16,7 @@ import msgspec
 
 from jangin import errors
 from jangin.errors import EngineError, JanginError, RequestError
+from jangin.serve import log
 from jangin.serve.corked import Corked
 from jangin.serve.following import Writing
 from jangin.serve.frames import (
@@ -145,6 +146,11 @@ class EngineClient:
         return writing
 
     @property
+    def asked(self) -> int:
+        """How many batches of texts it was given and has not answered yet."""
+        return len(self._pending)
+
+    @property
     def writing(self) -> int:
         """How many answers are being written or wait for their turn."""
         return len(self._writings)
@@ -210,7 +216,7 @@ class EngineClient:
         loads = [self._order(Load(next(self._ids), *each)) for each in held]  # at once: a decoder opens once for all
         for found in await asyncio.gather(*loads, return_exceptions=True):
             if isinstance(found, JanginError) and not isinstance(found, EngineError):
-                print(f"jangin: {found.message}", file=sys.stderr, flush=True)
+                log.warn("engine.not_loaded", found.message, engine=self.key[:12])
             elif isinstance(found, BaseException):
                 raise found
 
@@ -224,7 +230,7 @@ class EngineClient:
             await asyncio.sleep(_BACKOFF_S[min(attempt, len(_BACKOFF_S) - 1)])
             attempt, born = attempt + 1, time.monotonic()
             self.restarts += 1
-            print(f"jangin: engine {self.key[:12]} is gone; starting it again", file=sys.stderr, flush=True)
+            log.warn("engine.gone", f"engine {self.key[:12]} is gone; starting it again", engine=self.key[:12])
             try:
                 await self._spawn()
                 self.up = True
@@ -243,7 +249,7 @@ class EngineClient:
             await asyncio.sleep(min(1.0, self.timeout_s / 4))
             asked = self._pending or self._writings
             if asked and time.monotonic() - self._progress > self.patience_s and self.process:
-                print(f"jangin: engine {self.key[:12]} hangs; ending it", file=sys.stderr, flush=True)
+                log.warn("engine.hangs", f"engine {self.key[:12]} hangs; ending it", engine=self.key[:12])
                 self.process.kill()
 
     def abandon(self) -> None:

@@ -93,9 +93,11 @@ class Visit:
         "_status",
         "_texts",
         "answers",
+        "commit_s",
         "cost_usd",
         "egress_bytes",
         "egress_to",
+        "egress_usd",
         "endpoint",
         "energy_wh",
         "entry",
@@ -103,6 +105,7 @@ class Visit:
         "outcomes",
         "request_id",
         "route",
+        "row",
         "task",
     )
 
@@ -122,6 +125,9 @@ class Visit:
         self.outcomes: Sequence[Outcome] = ()
         self.cost_usd, self.energy_wh = 0.0, None  # type: float, float | None
         self.egress_bytes, self.egress_to = 0, None  # type: int, str | None
+        self.egress_usd = 0.0
+        self.row: Row | None = None  # what was written of this visit, once it is closed
+        self.commit_s: float | None = None  # how long its commit took
 
     def sees(self, name: str) -> bool:
         """May this visitor know of a specialist? Who administers sees all."""
@@ -151,7 +157,7 @@ class Visit:
         if self.key is not None:
             try:
                 if "ask" not in self.key.roles:
-                    raise RequestError("this key administers and may not ask", status=403, code="not_permitted")
+                    raise RequestError("this key has not the role 'ask'", status=403, code="not_permitted")
                 self._permit = self._door.gate.admit(self.key, task)
             except RequestError as error:
                 self._door.refused[error.status] += 1
@@ -193,6 +199,15 @@ class Visit:
         self.egress_bytes += left.bytes
         self.egress_to = left.to
         self.cost_usd += left.cost_usd or 0.0
+        self.egress_usd += left.cost_usd or 0.0
+
+    @property
+    def error_code(self) -> str | None:
+        return self._error_code
+
+    def elapsed_s(self) -> float:
+        """Since the request's head had been read."""
+        return time.perf_counter() - self._started
 
     def keep(self, asked: str, answered: str) -> None:
         """Texts go into the ledger where the task asks for it, and nowhere else."""
@@ -213,8 +228,11 @@ class Visit:
         status = self._status if status is None else status
         row = self._row
         try:
+            self.row = self._as_row(status)
             if self._door.ledger is not None:
-                await self._door.ledger.append(self._as_row(status), self._texts)
+                begun = time.perf_counter()
+                await self._door.ledger.append(self.row, self._texts)
+                self.commit_s = time.perf_counter() - begun
         finally:
             if self._permit is not None:
                 tokens = int(row.get("prompt_tokens") or 0) + int(row.get("completion_tokens") or 0)

@@ -159,6 +159,14 @@ class Fleet:
             await self.routing.changed()
             await self._close(entry)
 
+    @property
+    def waiting_texts(self) -> int:
+        return self._waiting_texts
+
+    @property
+    def waiting_chars(self) -> int:
+        return self._waiting_chars
+
     async def stop(self) -> None:
         await asyncio.gather(*(engine.stop() for engine in self.engines.values()))
 

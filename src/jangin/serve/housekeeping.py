@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from typing import TYPE_CHECKING
 
 from jangin.errors import JanginError
 from jangin.ledger.row import DAY_US, now_us
+from jangin.serve import log
 from jangin.serve.door import Door
 from jangin.serve.fleet import Fleet
 
@@ -23,7 +23,7 @@ async def housekeeping(fleet: Fleet, door: Door, outlet: Outlet | None, every_s:
         try:
             await forget(fleet, door, outlet)
         except JanginError as error:
-            print(f"jangin: {error.message}", file=sys.stderr, flush=True)
+            log.warn("not_forgotten", error.message)
         await asyncio.sleep(every_s)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +15,7 @@ from jangin.egress.server import Server
 from jangin.errors import InputError, MissingExtraError
 from jangin.ledger.book import Ledger
 from jangin.ledger.row import Filter
+from jangin.serve import log
 from jangin.terms import Terms
 
 
@@ -68,6 +68,6 @@ def redaction() -> Redaction | None:
     try:
         detector = pii.Detector()
     except MissingExtraError as error:
-        print(f"jangin: {error.message}; tasks whose policy redacts send nothing ({error.hint})", file=sys.stderr)
+        log.warn("no_redaction", f"{error.message}; tasks whose policy redacts send nothing ({error.hint})")
         return None
     return lambda vault: pii.Redactor(detector, vault)

@@ -25,6 +25,9 @@ from jangin.ledger.book import Ledger
 from jangin.ledger.store import Durability
 from jangin.meter import MEMORY_WATTS, WATTS_PER_THREAD, machine_price
 from jangin.serve.door import Door, Figures
+from jangin.serve.log import Style, use, warn
+from jangin.serve.observers import Observers
+from jangin.serve.telemetry import Telemetry, destination, wanted
 from jangin.state import AUDIT, KEYS, LEDGER, SECRET, WATCHES
 from jangin.task import load_task
 from jangin.terms import Terms
@@ -55,6 +58,8 @@ def serve(
     tls: tuple[Path, Path] | None = None,
     config: Path | str | None = None,
     tasks: Sequence[Path | str] = (),
+    log: Style = "errors",
+    otel: bool | None = None,
 ) -> int:
     """Serves until SIGTERM or SIGINT; returns 0. Port 0 takes a free one; the address line on stdout says which.
     `prefix_cache`: as `Decoder` says, of specialists that write.
@@ -65,8 +70,9 @@ def serve(
         tls: files of a certificate chain and its private key, PEM.
         config: the operator's file (docs/egress.md); None: nothing may leave. tasks: folders of tasks whose requests
             pass through to another API.
+        log: which requests are a line on stderr. otel: export by OTLP; None: if its environment variable is set.
     Raises: InputError for an address that may not or cannot be used; BundleError, BaseModelError from loading;
-        StorageError for a ledger or an audit log that cannot be written.
+        StorageError for a ledger or an audit log that cannot be written; MissingExtraError for `otel`.
     """
     from jangin.serve.fleet import Fleet
 
@@ -84,6 +90,8 @@ def serve(
     if found is not None and not len(found):
         made = found.add("first", roles=("ask", "admin"))[1]
     with contextlib.ExitStack() as stack:
+        stack.callback(use(log).close)
+        telemetry = stack.enter_context(contextlib.closing(Telemetry())) if wanted(otel) else None
         listener = stack.enter_context(_bind(host, port))
         book = audit = None
         if state is not None:
@@ -92,7 +100,7 @@ def serve(
         door = Door(found, book, _figures(), audit)
         watches, secret = (None, os.urandom(32)) if state is None else (state / WATCHES, _secret(state / SECRET))
         fleet = Fleet(engine_timeout_s, max_waiting, prefix_cache, watches=watches, secret=secret)
-        options = _Options(behind_proxy, json_output, tls, made, operator, _terms_of(tasks))
+        options = _Options(behind_proxy, json_output, tls, made, operator, _terms_of(tasks), Observers(telemetry))
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_serve(listener, folders, fleet, door, options))
     return 0
@@ -105,6 +113,7 @@ class _Options(NamedTuple):
     made: str | None  # the first key, made now
     operator: Operator | None
     tasks: dict[str, Terms]
+    observers: Observers
 
 
 def _secret(path: Path) -> bytes:
@@ -206,7 +215,8 @@ async def _serve(
     outlet = _outlet(door, options)
     certificate, key = options.tls or (None, None)
     config = uvicorn.Config(
-        create(fleet, options.behind_proxy, door, outlet),
+        create(fleet, options.behind_proxy, door, outlet, options.observers),
+        log_config=None,
         log_level="warning",
         access_log=False,
         http=_http(),
@@ -224,6 +234,9 @@ async def _serve(
     with _signals(server):
         try:
             await fleet.load_all([Path(folder) for folder in folders])
+            if options.observers.telemetry is not None:
+                await door.record("server.telemetry", {"to": destination()})
+                warn("telemetry", f"figures of requests, no texts, go to {destination()}", to=destination())
             about = {"specialists": {e.info.name: e.info.sha256 for e in fleet.entries.values()}}
             policies = {e.info.name: e.terms.policy for e in fleet.entries.values()}
             policies |= {name: terms.policy for name, terms in options.tasks.items()}

@@ -128,7 +128,7 @@ class ChatRequest(msgspec.Struct, forbid_unknown_fields=True):
     store: Any = None
 
 
-_ONLY = {"n": 1, "presence_penalty": 0, "frequency_penalty": 0, "store": False}
+ONLY = {"n": 1, "presence_penalty": 0, "frequency_penalty": 0, "store": False}
 _TEXT = {"type": "text"}
 R = TypeVar("R")
 _decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
@@ -168,7 +168,7 @@ def _refusal(text: str) -> RequestError:
 def read_chat(body: bytes) -> ChatRequest:
     """Raises: RequestError for what no specialist can do."""
     request = read(body, ChatRequest)
-    only(request, _ONLY)
+    only(request, ONLY)
     if request.top_logprobs is not None and not request.logprobs:
         raise RequestError("'top_logprobs' needs 'logprobs': true", param="top_logprobs")
     if request.stream_options is not None and not request.stream:
