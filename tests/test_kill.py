@@ -25,6 +25,7 @@ from jangin.train.climb import train
 from small_tasks import classify_task, messages, write
 
 COMMAND = [sys.executable, "-m", "jangin"]
+PACKED = ["head.safetensors", "manifest.json", "record.json", "terms.json", "trust.json"]
 
 
 def killed_when(seen: Callable[[], bool], *arguments: object, within_s: float = 60) -> bool:
@@ -66,7 +67,7 @@ def test_a_climb_that_was_killed_goes_on_and_ends_in_the_same_specialist(tmp_pat
     resumed = train(folder, quiet=True, only=["ngrams"], say=lambda line: seen.append(kept.stat().st_mtime_ns))
     assert seen == [before]  # read, not computed again
     assert bundle.identity(bundle.verify(resumed.specialist)) == bundle.identity(bundle.verify(undisturbed.specialist))
-    assert names(runs) == ["desk"] and names(runs / "desk") == ["head.safetensors", "manifest.json", "record.json"]
+    assert names(runs) == ["desk"] and names(runs / "desk") == PACKED
 
 
 def test_a_climb_killed_while_it_packs_leaves_the_old_specialist(tmp_path: Path) -> None:
@@ -186,5 +187,5 @@ def test_a_look_that_cannot_be_registered_leaves_the_test_sealed(tmp_path: Path)
     status, found = on_a_full_disk(10, tmp_path / "home", "certify", specialist)
     assert status == 2 and found["error"]["code"] == "storage"
     assert found["error"]["message"].startswith("the look cannot be registered, so the test stays sealed: ")
-    assert names(specialist) == ["head.safetensors", "manifest.json", "record.json"]
+    assert names(specialist) == PACKED
     assert not (folder / ".jangin" / "register.json").exists()
