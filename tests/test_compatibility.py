@@ -1,4 +1,5 @@
-"""Other people's programs, unmodified, against a real server: on demand, `pytest tests/test_compatibility.py --peers DIR`.
+"""Other people's programs, unmodified, against a real server: on demand, `pytest tests/test_compatibility.py --peers
+DIR`.
 
 DIR keeps what they need (npm and pip install it there once), so that nothing of it is among Jangin's dependencies. The
 programs are given an address and a key, and nothing else that they would not be given for OpenAI's API.
@@ -125,7 +126,8 @@ const helper = client.chat.completions.stream({ model: "free", messages, max_tok
 assert.strictEqual(typeof (await helper.finalContent()), "string");
 const written = await client.completions.create({ model: "free", prompt: "Hello", max_tokens: 4, stop: ["zzz"] });
 assert.strictEqual(typeof written.choices[0].text, "string");
-const order = JSON.parse((await client.chat.completions.create({ model: "orders", messages })).choices[0].message.content);
+const ordered = await client.chat.completions.create({ model: "orders", messages });
+const order = JSON.parse(ordered.choices[0].message.content);
 assert.deepStrictEqual(Object.keys(order), ["kind", "paid"]);
 const fails = async (kind, options, asked) => {
   const mine = new OpenAI({ maxRetries: 0, ...options });
@@ -186,7 +188,7 @@ def test_langchain_s_chatopenai(served: Served, peers: Path) -> None:
 
 
 def test_promptfoo(served: Served, peers: Path) -> None:
-    """Its evaluation of a classifier, with one expectation that is wrong: it is not satisfied by whatever it is told."""
+    """Its evaluation of a classifier, with one expectation that is wrong: it would notice a wrong answer."""
     folder = node(peers, "promptfoo")
     asked = {"I lost my card": "card_lost", "please refund this order": "refund", "when do you open": "refund"}
     config = {

@@ -203,7 +203,6 @@ def test_an_engine_gets_no_variable_that_may_hold_a_secret(monkeypatch: pytest.M
         ("url", {"url": "https://user:5ecre7@api.example.com/v1"}),
         ("key_env", {"url": "https://api.example.com/v1", "key_env": "sk-5ecre7"}),
         ("key", {"url": "https://api.example.com/v1", "key": "sk-5ecre7"}),
-        ("unset", {"url": "https://api.example.com/v1", "key_env": "NOT_5ET"}),
     ],
 )
 def test_a_key_in_the_wrong_place_is_not_repeated(

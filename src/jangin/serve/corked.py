@@ -46,7 +46,7 @@ class Corked:
 
 
 MAX_HEAD_BYTES = 65_536
-MAX_MESSAGE_BYTES = 32_000_000  # with the framing of its chunks, and what follows a body
+MAX_MESSAGE_BYTES = 20_000_000  # with the framing of its chunks, and what follows a body
 HEAD_TIMEOUT_S = 30.0
 _LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 _LATE = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
