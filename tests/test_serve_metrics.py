@@ -122,7 +122,7 @@ def test_without_keys_only_this_machine_reads_it() -> None:
     async def work(client: httpx.AsyncClient, fleet: Any) -> None:
         refused = await client.get("/metrics", headers={"host": "evil.example"})
         assert (refused.status_code, refused.json()["error"]["code"]) == (403, "other_site")
-        said = "metrics are answered on this machine's loopback address only, and not behind a proxy"
+        said = "without keys this server answers programs on this machine, and no page of another site"
         assert refused.json()["error"]["message"] == said
         assert (await client.get("/metrics")).status_code == 200
 
