@@ -2,9 +2,11 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+TOOLS = .venv-tools
+RELEASE = audit decoder otel pii postgres
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test test-train check format docs size clean
+.PHONY: demo test test-train check format docs requirements audit size clean
 
 $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -37,8 +39,21 @@ format: $(VENV)/ready
 docs: $(VENV)/ready  ## docs/cli.md from --help
 	$(BIN)/python docs/generate.py
 
+$(TOOLS)/ready: Makefile
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --quiet pip-tools==7.6.2 pip-audit==2.10.1
+	touch $@
+
+requirements: $(TOOLS)/ready  ## requirements/release.txt: what a release was tested with, each file by its hash
+	$(TOOLS)/bin/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header --no-emit-index-url \
+	  --no-emit-find-links --no-emit-trusted-host -c constraints.txt $(RELEASE:%=--extra %) \
+	  -o requirements/release.txt pyproject.toml
+
+audit: $(TOOLS)/ready  ## known vulnerabilities of the release; fails where the index of them cannot be asked
+	$(TOOLS)/bin/pip-audit --strict --no-deps --disable-pip --progress-spinner off -r requirements/release.txt
+
 size:  ## lines per module, to look at
 	@find src -name '*.py' | xargs wc -l | sort -n
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .mypy_cache
+	rm -rf $(VENV) $(TOOLS) build dist .pytest_cache .ruff_cache .mypy_cache

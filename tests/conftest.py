@@ -16,6 +16,7 @@ from postgres_server import PostgresServer
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="also run the tests that take minutes")
+    parser.addoption("--peers", metavar="DIR", help="also run other people's programs; npm and pip install them in DIR")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -23,6 +24,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if "slow" in item.keywords:
                 item.add_marker(pytest.mark.skip(reason="takes minutes: run with --slow"))
+    if not config.getoption("--peers"):
+        for item in items:
+            if "peers" in item.keywords:
+                item.add_marker(pytest.mark.skip(reason="installs other programs: run with --peers DIR"))
 
 
 @pytest.fixture(autouse=True)

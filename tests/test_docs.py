@@ -40,7 +40,8 @@ NOT_RUN_BLOCKS = {
     "ledger.md": 1,
     "quickstart.md": 1,
     "bases.md": 3,
-    "reproduce.md": 11,
+    "reproduce.md": 12,
+    "security.md": 1,
 }
 PORT = "8080"
 LIMIT_S = 400

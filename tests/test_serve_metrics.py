@@ -121,8 +121,8 @@ def test_who_may_read_it(desk: Path, tmp_path: Path) -> None:
 def test_without_keys_only_this_machine_reads_it() -> None:
     async def work(client: httpx.AsyncClient, fleet: Any) -> None:
         refused = await client.get("/metrics", headers={"host": "evil.example"})
-        assert (refused.status_code, refused.json()["error"]["code"]) == (403, "not_permitted")
-        said = "metrics are answered on this machine's loopback address only, and not behind a proxy"
+        assert (refused.status_code, refused.json()["error"]["code"]) == (403, "other_site")
+        said = "without keys this server answers programs on this machine, and no page of another site"
         assert refused.json()["error"]["message"] == said
         assert (await client.get("/metrics")).status_code == 200
 

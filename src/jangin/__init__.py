@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from jangin.errors import JanginError
+
+# ONNX Runtime's wheels from 1.29 on report each process, session and model to their maker unless they are told not to
+# before they begin, and so do others. Nothing leaves unless a rule says so: they are told here, whatever else is set.
+os.environ |= dict.fromkeys(
+    ("ORT_DISABLE_TELEMETRY", "ORT_TELEMETRY_DISABLED", "HF_HUB_DISABLE_TELEMETRY", "DO_NOT_TRACK"), "1"
+)
 
 __version__ = "0.1.0"
 __all__ = ["JanginError", "__version__", "certify", "climb", "load"]

@@ -178,7 +178,7 @@ def build_parser() -> argparse.ArgumentParser:
     serve.add_argument("--port", type=int, default=8080, help="0 takes a free one (default: 8080)")
     serve.add_argument("--state", metavar="DIR", type=Path, help="keys, ledger, audit log (default: JANGIN_STATE)")
     serve.add_argument("--open", action="store_true", help="answer without keys, on this machine only")
-    serve.add_argument("--ledger", metavar="URL", help="a file or postgresql://... (default: STATE/ledger.sqlite)")
+    serve.add_argument("--ledger", metavar="URL", help="a file, or postgresql://... without a password")
     serve.add_argument("--durability", choices=("process", "power"), default="process", help="power: fsync each group")
     serve.add_argument("--config", metavar="FILE", type=Path, help="what may leave: docs/egress.md (default: nothing)")
     serve.add_argument("--task", metavar="TASK", type=Path, action="append", default=[], help="passes through; repeat")

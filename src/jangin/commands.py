@@ -297,7 +297,7 @@ def serve(arguments: Namespace) -> int:
         json_output=arguments.json,
         state=state_folder(arguments.state),
         open_to_all=arguments.open,
-        ledger=arguments.ledger,
+        ledger=operate.named_ledger(arguments.ledger),
         durability=arguments.durability,
         tls=None if arguments.tls_cert is None else (arguments.tls_cert, arguments.tls_key),
         config=arguments.config,

@@ -128,15 +128,21 @@ def ledger(arguments: Namespace, show: Show, table: Table) -> int:
 
 
 def _which(named: str | None) -> str:
-    from jangin.ledger.postgres import has_password
     from jangin.state import LEDGER, state_folder
+
+    return named_ledger(named) or str(state_folder() / LEDGER)
+
+
+def named_ledger(named: str | None) -> str | None:
+    """The one that a flag or JANGIN_LEDGER names. Raises: InputError for a password in the process list."""
+    from jangin.ledger.postgres import has_password
 
     if named is not None and "://" in named and has_password(named):
         raise InputError(
             "the database's password stands on the command line, where other users of this machine can read it",
             "set JANGIN_LEDGER to the whole URL, or put the password into ~/.pgpass",
         )
-    return named or os.environ.get("JANGIN_LEDGER") or str(state_folder() / LEDGER)
+    return named or os.environ.get("JANGIN_LEDGER") or None
 
 
 def _wanted(arguments: Namespace) -> Any:

@@ -197,7 +197,7 @@ class Keys:
         from filelock import FileLock, Timeout
 
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             with FileLock(self.path.with_name(self.path.name + ".lock"), timeout=10, mode=0o600):
                 keys = _read(self.path)
                 yield keys

@@ -23,6 +23,12 @@ PLAIN_PARAMETERS = (  # numbers and switches: they hold nobody's text
 )
 UNSENT_PARAMETERS = ("user", "metadata", "safety_identifier", "prompt_cache_key")  # they cannot change the answer
 _EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh")
+_MOST = 2**53  # beyond it JSON's numbers are no longer exact everywhere
+_WHOLE = {
+    **dict.fromkeys(("max_tokens", "max_completion_tokens"), (1, 10_000_000)),
+    "n": (1, 128),
+    "top_logprobs": (0, 20),
+}
 _MESSAGE_TOKENS = 6  # what a chat format adds to a message, about
 
 
@@ -142,9 +148,7 @@ def _parameters(
         if name in UNSENT_PARAMETERS or (name == "store" and value is False):
             withheld[name] = None
         elif name in PLAIN_PARAMETERS:
-            if not isinstance(value, int | float):
-                raise RequestError(f"'{name}' is no number", param=name)
-            found[name] = value
+            found[name] = _number(name, value)
         elif name == "reasoning_effort" and value in _EFFORTS:
             found[name] = value
         elif name == "response_format" and value == {"type": "text"}:
@@ -165,6 +169,18 @@ def _parameters(
             raise _unsupported(name if name.isidentifier() and len(name) < 40 else "(another)", None)
     names.update(dict.fromkeys(f"parameter:{name}" for name in found))
     return found
+
+
+def _number(name: str, value: Any) -> int | float:
+    """What an answer may cost is reckoned from the limits: a negative one, say, would be credit."""
+    if name in _WHOLE:
+        least, most = _WHOLE[name]
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            raise RequestError(f"'{name}' is no whole number from {least:,} to {most:,}", param=name)
+        return value
+    if not isinstance(value, int | float) or not -_MOST <= value <= _MOST:
+        raise RequestError(f"'{name}' is no number from {-_MOST:,} to {_MOST:,}", param=name)
+    return value
 
 
 def _unsupported(name: str, what: str | None) -> RequestError:

@@ -40,7 +40,7 @@ class Sending:
     def most_tokens(self) -> int:
         """Of the answers, all together."""
         given = {**self.out.body, **self._settings}
-        limit = next((given[name] for name in LIMITS if name in given), self.link.upstream.max_tokens)
+        limit = max((given[name] for name in LIMITS if name in given), default=self.link.upstream.max_tokens)
         return int(limit) * max(1, int(given.get("n", 1)))
 
     def most_usd(self) -> float | None:

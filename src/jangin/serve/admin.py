@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -16,12 +15,12 @@ from jangin.access.keys import GRACE_S, LONGEST_S, NAME, Key, Keys, Limits, Role
 from jangin.errors import RequestError
 from jangin.serve import replies, wire
 from jangin.serve.deliver import JSON, Reply
+from jangin.serve.door import from_this_machine
 
 if TYPE_CHECKING:
     from jangin.serve.app import Server
     from jangin.serve.door import Visit
 
-LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
 NO_STORE = (b"cache-control", b"no-store")
 Lasting = Annotated[float, msgspec.Meta(gt=0, le=LONGEST_S)]
 R = TypeVar("R")
@@ -75,8 +74,7 @@ def permitted(scope: Scope, visit: Visit, behind_proxy: bool, what: str, *roles:
         return
     client = scope.get("client")
     local = client is not None and ipaddress.ip_address(client[0]).is_loopback
-    host = re.sub(r":\d+$", "", dict(scope["headers"]).get(b"host", b"").decode("latin-1"))
-    if behind_proxy or not local or host not in LOCAL_NAMES:
+    if behind_proxy or not local or b"host" not in dict(scope["headers"]) or not from_this_machine(scope):
         message = f"{what} are answered on this machine's loopback address only, and not behind a proxy"
         raise RequestError(message, status=403, code=code)
 

@@ -38,7 +38,7 @@ from jangin.terms import Terms
 if TYPE_CHECKING:
     from jangin.serve.outlet import Outlet
 
-_ID = re.compile(rb"[A-Za-z0-9._:/-]{1,128}")
+_ID = re.compile(rb"(?!jk-)[A-Za-z0-9._:/-]{1,128}")  # not a key that somebody put there
 
 
 class Runs(Protocol):
@@ -364,7 +364,7 @@ def _passed_models(server: Server) -> Callable[[Request], Awaitable[Response]]:
         try:
             visit = server.door.enter(request.scope, _request_id(request.scope), "models")
             found = passage.models(_terms(server, request.path_params["task"], visit))
-        except RequestError as error:
+        except JanginError as error:
             return _refusal(error)
         return Response(found.body, found.status, media_type="application/json")
 
@@ -375,7 +375,7 @@ def _models(server: Server) -> Callable[[Request], Awaitable[Response]]:
     async def models(request: Request) -> Response:
         try:
             visit = server.door.enter(request.scope, _request_id(request.scope), "models")
-        except RequestError as error:
+        except JanginError as error:
             return _refusal(error)
         entries = [entry for name, entry in server.fleet.entries.items() if visit.sees(name)]
         data = [replies.model(entry, server.started) for entry in entries]
@@ -397,7 +397,7 @@ def _model(server: Server) -> Callable[[Request], Awaitable[Response]]:
             if not visit.sees(name):
                 raise RequestError(f"this key may not ask '{name[:80]}'", status=403, code="not_permitted")
             entry = server.fleet.get(name)
-        except RequestError as error:
+        except JanginError as error:
             return _refusal(error)
         return _json(replies.model(entry, server.started))
 
@@ -426,8 +426,8 @@ async def _http_error(request: Request, error: Exception) -> Response:
     return Response(wire.error_body(about), error.status_code, error.headers, "application/json")
 
 
-def _refusal(error: RequestError) -> Response:
-    return Response(wire.error_body(error), error.status, media_type="application/json")
+def _refusal(error: JanginError) -> Response:
+    return Response(wire.error_body(error), wire.error_status(error), media_type="application/json")
 
 
 def _json(content: Any, status: int = 200) -> Response:

@@ -6,10 +6,12 @@ import asyncio
 import contextlib
 import itertools
 import os
+import re
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Container
 from typing import Any, TypeVar
 
 import msgspec
@@ -45,6 +47,11 @@ LOAD_TIMEOUT_S = 180.0  # a large graph on a cold disk
 STOP_TIMEOUT_S = 5.0
 SLOWEST_PREFILL_TOK_S = 20.0  # an engine that reads a prompt more slowly than this is taken to hang
 _BACKOFF_S = (0.05, 0.2, 0.5, 1.0, 2.0, 5.0)
+# What variables that hold secrets are called; JANGIN_LEDGER and a proxy's address may hold a password.
+_SECRET = re.compile(
+    r"(^|_)(API)?(KEY|TOKEN|SECRET|PASS|PASSWD|CREDENTIAL|AUTH|PROXY|DSN|HEADER)S?(_|$)|PASSWORD|DATABASE_URL|JANGIN_LEDGER",
+    re.IGNORECASE,
+)
 _STEADY_S = 30.0  # an engine that lived as long as this starts again without a pause
 R = TypeVar("R")
 
@@ -69,8 +76,9 @@ class _Channel(asyncio.Protocol):
 class EngineClient:
     """One engine process and the specialists that it must hold, also after a restart."""
 
-    def __init__(self, key: str, timeout_s: float, prefix_cache: bool = False):
+    def __init__(self, key: str, timeout_s: float, prefix_cache: bool = False, withheld: Container[str] = ()):
         self.key = key
+        self._withheld = withheld
         self.timeout_s = timeout_s
         self.prefix_cache = prefix_cache
         self.up = False
@@ -207,7 +215,7 @@ class EngineClient:
         """Starts the process and loads what it must hold; what can no longer be loaded is reported and left out."""
         ours, theirs = socket.socketpair()
         with theirs:
-            self.process = _start(theirs, self.prefix_cache)
+            self.process = _start(theirs, self.prefix_cache, _environment(self._withheld))
         loop = asyncio.get_running_loop()
         connect = loop.create_connection if sys.platform == "win32" else loop.create_unix_connection
         transport, self._channel = await connect(lambda: _Channel(self), sock=ours)
@@ -277,10 +285,20 @@ class EngineClient:
         await asyncio.to_thread(process.wait)
 
 
-def _start(theirs: socket.socket, prefix_cache: bool) -> subprocess.Popen[bytes]:
+def _environment(withheld: Container[str]) -> dict[str, str]:
+    """An engine reads model files that others made, and asks nobody for anything: it gets no secret along.
+
+    withheld: names of variables that hold one, whatever they are called.
+    """
+    found = {name: value for name, value in os.environ.items() if name not in withheld and not _SECRET.search(name)}
+    # ONNX Runtime has its own threads; numpy's would only sleep.
+    return found | {"OPENBLAS_NUM_THREADS": "1"}
+
+
+def _start(theirs: socket.socket, prefix_cache: bool, environment: dict[str, str]) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "jangin.serve.engine", *(["--prefix-cache"] if prefix_cache else [])]
     if sys.platform == "win32":
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, env=environment)
         assert process.stdin is not None
         with process.stdin as pipe:
             pipe.write(theirs.share(process.pid))
@@ -291,7 +309,7 @@ def _start(theirs: socket.socket, prefix_cache: bool) -> subprocess.Popen[bytes]
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         pass_fds=[fd],
-        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},  # ONNX Runtime has its own threads; numpy's would only sleep
+        env=environment,
     )
 
 

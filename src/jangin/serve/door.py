@@ -8,6 +8,7 @@ row: a flood of refusals must not fill the disk.
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -31,6 +32,7 @@ from jangin.serve.wire import error_status
 BEARER = b"bearer "
 _SAYS_MOST: tuple[Route, ...] = ("escalated", "refused", "abstained")
 MOST_HEADER = 200
+_HERE = (b"localhost", b"127.0.0.1")
 
 
 class Figures(NamedTuple):
@@ -59,9 +61,17 @@ class Door:
         self.refused: Counter[int] = Counter()
 
     def enter(self, scope: Scope, request_id: str, endpoint: str) -> Visit:
-        """Raises: RequestError 401 without a key in force."""
+        """Raises: RequestError 401 without a key in force, 403 for a page of the web where no keys are wanted."""
         key = None
-        if self.keys is not None:
+        if self.keys is None:
+            if not from_this_machine(scope):
+                self.refused[403] += 1
+                raise RequestError(
+                    "without keys this server answers programs on this machine, and no page of another site",
+                    status=403,
+                    code="other_site",
+                )
+        else:
             self.keys.refresh()
             key = self.keys.find(_secret(scope))
             if key is None:
@@ -83,7 +93,6 @@ class Visit:
     """One request. `ask` once the specialist is known, `report` once it has answered, `close` before the last byte."""
 
     __slots__ = (
-        "_at",
         "_door",
         "_error_code",
         "_open",
@@ -93,6 +102,7 @@ class Visit:
         "_status",
         "_texts",
         "answers",
+        "at",
         "commit_s",
         "cost_usd",
         "egress_bytes",
@@ -111,7 +121,7 @@ class Visit:
 
     def __init__(self, door: Door, key: Key | None, request_id: str, endpoint: str):
         self._door, self.key, self.request_id, self.endpoint = door, key, request_id, endpoint
-        self._at, self._started = now_us(), time.perf_counter()
+        self.at, self._started = now_us(), time.perf_counter()
         self._permit: Permit | None = None
         self._open = False
         self._error_code: str | None = None
@@ -244,7 +254,7 @@ class Visit:
         reference_usd = certificate.reference_usd if certificate else None
         return Row(
             id=self.request_id,
-            at=self._at,
+            at=self.at,
             task=self.task,
             endpoint=self.endpoint,
             route=self.route,
@@ -264,11 +274,38 @@ class Visit:
 
 
 def _secret(scope: Scope) -> bytes:
-    """The bearer token; empty without one. OpenAI's clients send it so."""
-    for name, value in scope["headers"]:
-        if name == b"authorization" and len(value) <= MOST_HEADER and value[:7].lower() == BEARER:
-            return bytes(value[7:].strip())
+    """The bearer token; empty without one. OpenAI's clients send it so. Two of them are none: a proxy may have looked
+    at the other."""
+    found = [value for name, value in scope["headers"] if name == b"authorization"]
+    if len(found) == 1 and len(found[0]) <= MOST_HEADER and found[0][:7].lower() == BEARER:
+        return bytes(found[0][7:].strip())
     return b""
+
+
+def from_this_machine(scope: Scope) -> bool:
+    """False for what a browser sends for a page of another site: its `origin` is not here, or a name that was made to
+    point here shows in `host`."""
+    for name, value in scope["headers"]:
+        if name == b"host":
+            if not _is_here(value):
+                return False
+        elif name == b"origin":
+            if not _is_here(value.partition(b"://")[2]):
+                return False
+        elif name == b"sec-fetch-site" and value == b"cross-site":
+            return False
+    return True
+
+
+def _is_here(host: bytes) -> bool:
+    """'127.0.0.1:8080', '[::1]', 'localhost'."""
+    if host.startswith((b"127.0.0.1", b"localhost")) and (host in _HERE or host[9:10] == b":"):
+        return True
+    name = host.decode("latin-1").rpartition("]")[0].removeprefix("[") or host.decode("latin-1").partition(":")[0]
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
 def _spent(ledger: Ledger) -> Callable[[str, datetime], float]:

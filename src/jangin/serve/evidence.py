@@ -36,7 +36,7 @@ def evidence(
         about["confidence"] = confidence
     if entry.promise is not None:
         about["promise"] = entry.promise.evidence()
-        if len(visit.outcomes) == 1 and visit.route == "local" and entry.promise.drawn(visit.request_id):
+        if len(visit.outcomes) == 1 and visit.route == "local" and entry.promise.drawn(visit.request_id, visit.at):
             about["audit"] = True
     outcomes = visit.outcomes
     if len(outcomes) == 1:

@@ -38,7 +38,7 @@ async def feedback(server: Server, body: bytes, visit: Visit) -> Reply:
     promise = entry.promise
     if promise is None or row.specialist != entry.info.sha256[:16]:
         raise RequestError("nothing is promised of that answer by what is served now", status=409, code="not_promised")
-    if row.route != "local" or row.confidence is None or not promise.drawn(row.id):
+    if row.route != "local" or row.confidence is None or not promise.drawn(row.id, row.at):
         # Whoever chooses which answers are looked at could make the promise look as they like.
         raise RequestError("that answer was not drawn to be audited", status=409, param="id", code="not_drawn")
     was_stale = promise.stale

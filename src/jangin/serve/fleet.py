@@ -74,6 +74,7 @@ class Fleet:
     """The specialists of one server by name.
 
     watches: the folder where audited answers are counted, None: they are not kept. secret: decides which are audited.
+    withheld: environment variables that no engine gets.
     """
 
     def __init__(
@@ -84,8 +85,9 @@ class Fleet:
         *,
         watches: Path | None = None,
         secret: bytes = b"",
+        withheld: Container[str] = (),
     ):
-        self._watches, self._secret = watches, secret
+        self._watches, self._secret, self._withheld = watches, secret, withheld
         self.engine_timeout_s = engine_timeout_s
         self.prefix_cache = prefix_cache
         self.max_waiting = max_waiting
@@ -241,7 +243,7 @@ class Fleet:
 
     def engine(self, key: str) -> EngineClient:
         if key not in self.engines:
-            self.engines[key] = EngineClient(key, self.engine_timeout_s, self.prefix_cache)
+            self.engines[key] = EngineClient(key, self.engine_timeout_s, self.prefix_cache, self._withheld)
         return self.engines[key]
 
     async def _open_alone(self, folder: Path, key: str) -> Entry:

@@ -71,11 +71,15 @@ class Promise:
         """May an answer of this confidence be given here?"""
         return self.threshold is not None and confidence is not None and confidence >= self.threshold
 
-    def drawn(self, request_id: str) -> bool:
-        """Whether somebody is to say if the answer to this request was right. Nobody outside can foresee it."""
+    def drawn(self, request_id: str, at: int) -> bool:
+        """Whether somebody is to say if the answer to this request was right. Nobody outside can foresee it.
+
+        at: of its row, UTC in microseconds. A client names its requests, and could give all of them the name of one
+        that was not drawn.
+        """
         if not self._share:
             return False
-        digest = hashlib.blake2b(request_id.encode(), digest_size=8, key=self._secret).digest()
+        digest = hashlib.blake2b(f"{at} {request_id}".encode(), digest_size=8, key=self._secret).digest()
         return int.from_bytes(digest, "big") < self._share * _DRAWS
 
     def take(self, request_id: str, right: bool) -> bool:

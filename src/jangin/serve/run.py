@@ -20,7 +20,7 @@ from jangin.access.keys import Keys
 from jangin.audit.log import AuditLog
 from jangin.bases.machine import available_cores
 from jangin.errors import EngineError, InputError, JanginError, StorageError
-from jangin.files import hash_json, write_atomic
+from jangin.files import hash_json, storage_error, write_atomic
 from jangin.ledger.book import Ledger
 from jangin.ledger.store import Durability
 from jangin.meter import MEMORY_WATTS, WATTS_PER_THREAD, machine_price
@@ -95,11 +95,14 @@ def serve(
         listener = stack.enter_context(_bind(host, port))
         book = audit = None
         if state is not None:
+            _make_state(state)
             book = stack.enter_context(Ledger.open(ledger or state / LEDGER, durability))
             audit = stack.enter_context(AuditLog.open(state / AUDIT))
         door = Door(found, book, _figures(), audit)
         watches, secret = (None, os.urandom(32)) if state is None else (state / WATCHES, _secret(state / SECRET))
-        fleet = Fleet(engine_timeout_s, max_waiting, prefix_cache, watches=watches, secret=secret)
+        upstreams = () if operator is None else operator.upstreams
+        withheld = {each.key_env for each in upstreams if each.key_env}
+        fleet = Fleet(engine_timeout_s, max_waiting, prefix_cache, watches=watches, secret=secret, withheld=withheld)
         options = _Options(behind_proxy, json_output, tls, made, operator, _terms_of(tasks), Observers(telemetry))
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_serve(listener, folders, fleet, door, options))
@@ -114,6 +117,14 @@ class _Options(NamedTuple):
     operator: Operator | None
     tasks: dict[str, Terms]
     observers: Observers
+
+
+def _make_state(folder: Path) -> None:
+    """For this user only: who asked what, and how often, is in it. One that is there is left as it is."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise storage_error(folder, error) from error
 
 
 def _secret(path: Path) -> bytes:

@@ -252,7 +252,10 @@ def chat_text(turns: list[Turn], where: str) -> str:
     ]
     if not any(message["content"].strip() for message in messages):
         raise RequestError(f"the content of '{where}' is empty", param=where)
-    return bounded(render(messages), where)
+    rendered = bounded(render(messages), where)
+    if not rendered:
+        raise RequestError(f"the content of '{where}' is empty", param=where)
+    return rendered
 
 
 def messages_of(request: ChatRequest) -> list[dict[str, Any]]:
