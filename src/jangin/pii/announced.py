@@ -1,0 +1,112 @@
+"""Numbers without a shape of their own, which only words beside them announce: passports, driver's licences, medical
+record numbers, and accounts outside Korea."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from jangin.pii import checks
+from jangin.pii.labels import Labels
+from jangin.pii.licences import fits, states_of
+from jangin.pii.spans import Span
+
+_PASSPORT = re.compile(
+    r"(?<![A-Za-z0-9-])(?:[A-Z]{1,3}[ -]?[0-9]{6,8}[A-Z]?|[0-9]{8,9}|[0-9]{2}[A-Z]{2}[0-9]{5}|[A-Z][0-9][A-Z][0-9]{6}|"
+    r"[CFGHJKLMNPRTVWXYZ][0-9CFGHJKLMNPRTVWXYZ]{8})(?![A-Za-z0-9-])",
+    re.IGNORECASE,
+)
+# Letters and digits in one piece, hyphens and slashes inside; or groups of digits with blanks, letters before them.
+_TOKEN = re.compile(
+    r"(?<![A-Za-z0-9-])(?=[A-Za-z0-9/-]{0,16}[0-9])[A-Za-z0-9](?:[A-Za-z0-9]|[-/](?=[A-Za-z0-9])){3,19}(?![A-Za-z0-9])"
+)
+_SPACED = re.compile(
+    r"(?<![A-Za-z0-9.,$£€-])(?:[A-Z]{1,2}[ -]?)?[0-9]{2,7}(?:[ -][0-9]{2,6}){1,5}(?![A-Za-z0-9]|[-.,][0-9]| ?[%원])"
+)
+_DIGITS = re.compile(r"(?<![0-9A-Za-z$£€-])(?<![0-9][.,])[0-9](?:[- ]?[0-9]){5,16}(?![A-Za-z]|-?[0-9]|[.,][0-9])")
+_DATE = re.compile(r"([0-9]{1,4})[-/ ]([0-9]{1,2})[-/ ]([0-9]{1,4})")
+_HANGUL = re.compile("[가-힣]")
+_HOSPITAL = re.compile("환자|병원|진료|외래|입원|원무|의원|내원|산모|신생아|검사|판독|병동|처방|간호|수술|퇴원")
+_RECORD = re.compile(r"(?<![A-Za-z0-9])MRN?[-#][0-9]{2,}(?:-[0-9]{2,}){0,3}(?![A-Za-z0-9])")
+_LICENCE_WORD = re.compile(r"licen[cs]e|\bDL\b|\bDMV\b|\bMVC\b|\bpermit\b", re.IGNORECASE)
+_SAYS_ELSE = frozenset(("ssn", "phone", "account", "routing", "mrn", "card", "passport", "nhs", "other", "brn", "bank"))
+
+
+def announced(text: str, labels: Labels, korean: bool) -> Iterator[Span]:
+    if labels.has(("passport",)):
+        for match in _PASSPORT.finditer(text):
+            start, end = match.span()
+            if sum(map(str.isdigit, match.group())) >= 5 and labels.topic(start, end) == "passport":
+                yield Span(start, end, "PASSPORT", 0.8)
+    if labels.has(("mrn", "registered", "driver")):
+        yield from _tokens(text, labels)
+    if labels.has(("account", "routing")):
+        yield from _accounts(text, labels, korean)
+    if "MR" in text and labels.has(("mrn",)) or "record" in text:
+        for match in _RECORD.finditer(text):
+            yield Span(*match.span(), "MEDICAL_RECORD_NUMBER", 0.75)
+
+
+def _topic(text: str, labels: Labels, start: int, end: int) -> str | None:
+    """The nearest label before, from further away when no other number stands in between; or else the one after."""
+    found = labels.before(start, 40)
+    if found is None:
+        found = labels.before(start, 75)
+        if found is not None and any(map(str.isdigit, text[max(0, start - 40) : start])):
+            found = None
+    return found or labels.after(end, 20)
+
+
+def _tokens(text: str, labels: Labels) -> Iterator[Span]:
+    states = states_of(text) if _LICENCE_WORD.search(text) else []
+    reached = 0
+    for pattern in (_SPACED, _TOKEN):
+        for match in pattern.finditer(text):
+            (start, end), value = match.span(), match.group()
+            digits = sum(map(str.isdigit, value))
+            size = sum(map(str.isalnum, value))
+            if digits < 3 or digits > 18 or (digits == 3 and size < 9):
+                continue
+            topic = _topic(text, labels, start, end)
+            if topic == "registered" and _HOSPITAL.search(text):
+                topic = "mrn"
+            if topic == "mrn":
+                if (digits >= 4 or size >= 9) and not _dated(value, labels.before(start, 6) == "mrn"):
+                    yield Span(start, end, "MEDICAL_RECORD_NUMBER", 0.75)
+                continue
+            if _HANGUL.search(text, max(0, start - 30), start) or _dated(value, False):
+                continue
+            if topic == "driver" and (digits >= 5 or size >= 9) and (pattern is _TOKEN or size >= 8):
+                yield Span(start, end, "US_DRIVER_LICENSE", 0.75)
+            elif states and topic not in _SAYS_ELSE and any(fits(value, state) for state in states):
+                yield Span(start, end, "US_DRIVER_LICENSE", 0.75)
+
+
+def _dated(value: str, labelled: bool) -> bool:
+    """Whether it reads as a date; right behind its label only one with a year of four digits."""
+    match = _DATE.fullmatch(value)
+    if match is None:
+        return False
+    first, second, third = (int(group) for group in match.groups())
+    year_first = len(match[1]) == 4 and 1900 <= first < 2100 and second <= 12 and third <= 31
+    year_last = len(match[3]) == 4 and 1900 <= third < 2100 and max(first, second) <= 31 and min(first, second) <= 12
+    short = len(match[1]) <= 2 and len(match[3]) == 2 and min(first, second) <= 12 and max(first, second) <= 31
+    return year_first or year_last or (short and not labelled)
+
+
+def _accounts(text: str, labels: Labels, korean: bool) -> Iterator[Span]:
+    """US_BANK_NUMBER: accounts by their label; routing numbers by label and check digit."""
+    for match in _DIGITS.finditer(text):
+        (start, end), value = match.span(), match.group()
+        topic = _topic(text, labels, start, end)
+        if topic == "routing" or labels.after(end, 12) == "routing":
+            if checks.routing(re.sub("[^0-9]", "", value)):
+                yield Span(start, end, "US_BANK_NUMBER", 0.78)
+                continue
+            topic = "account" if labels.near(("account",), start, end, 40, 20) else topic
+        if _dated(value, False):
+            continue
+        if topic == "account" or (
+            topic == "bank" and not korean and labels.near(("account", "routing"), start, end, 40, 20)
+        ):
+            yield Span(start, end, "US_BANK_NUMBER", 0.72)
