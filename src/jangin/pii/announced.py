@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from jangin.pii import checks
 from jangin.pii.labels import Labels
-from jangin.pii.licences import fits, states_of
+from jangin.pii.licences import british, fits, states_of
 from jangin.pii.spans import Span
 
 _PASSPORT = re.compile(
@@ -28,7 +28,7 @@ _DATE = re.compile(r"([0-9]{1,4})[-/ ]([0-9]{1,2})[-/ ]([0-9]{1,4})")
 _HANGUL = re.compile("[가-힣]")
 _HOSPITAL = re.compile("환자|병원|진료|외래|입원|원무|의원|내원|산모|신생아|검사|판독|병동|처방|간호|수술|퇴원")
 _RECORD = re.compile(r"(?<![A-Za-z0-9])MRN?[-#][0-9]{2,}(?:-[0-9]{2,}){0,3}(?![A-Za-z0-9])")
-_LICENCE_WORD = re.compile(r"licen[cs]e|\bDL\b|\bDMV\b|\bMVC\b|\bpermit\b", re.IGNORECASE)
+_LICENCE_WORD = re.compile(r"licen[cs]e|\bC?DL\b|\bDVLA\b|\bDMV\b|\bMVC\b|\bpermit\b", re.IGNORECASE)
 _SAYS_ELSE = frozenset(("ssn", "phone", "account", "routing", "mrn", "card", "passport", "nhs", "other", "brn", "bank"))
 
 
@@ -36,7 +36,9 @@ def announced(text: str, labels: Labels, korean: bool) -> Iterator[Span]:
     if labels.has(("passport",)):
         for match in _PASSPORT.finditer(text):
             start, end = match.span()
-            if sum(map(str.isdigit, match.group())) >= 5 and labels.topic(start, end) == "passport":
+            digits = sum(map(str.isdigit, match.group()))
+            german = digits >= 2 and match.group().isupper() and labels.before(start, 14) == "passport"
+            if (digits >= 5 or german) and labels.topic(start, end) == "passport":
                 yield Span(start, end, "PASSPORT", 0.8)
     if labels.has(("mrn", "registered", "driver")):
         yield from _tokens(text, labels)
@@ -67,6 +69,8 @@ def _tokens(text: str, labels: Labels) -> Iterator[Span]:
             size = sum(map(str.isalnum, value))
             if digits < 3 or digits > 18 or (digits == 3 and size < 9):
                 continue
+            if digits <= 4 and value.isdigit() and text[max(0, start - 4) : start] == " of ":
+                continue  # the medical records of 2061 patients
             topic = _topic(text, labels, start, end)
             if topic == "registered" and _HOSPITAL.search(text):
                 topic = "mrn"
@@ -76,7 +80,9 @@ def _tokens(text: str, labels: Labels) -> Iterator[Span]:
                 continue
             if _HANGUL.search(text, max(0, start - 30), start) or _dated(value, False):
                 continue
-            if topic == "driver" and (digits >= 5 or size >= 9) and (pattern is _TOKEN or size >= 8):
+            if _LICENCE_WORD.search(text) and british(value):
+                yield Span(start, end, "US_DRIVER_LICENSE", 0.75)
+            elif topic == "driver" and (digits >= 5 or size >= 9) and (pattern is _TOKEN or size >= 8):
                 yield Span(start, end, "US_DRIVER_LICENSE", 0.75)
             elif states and topic not in _SAYS_ELSE and any(fits(value, state) for state in states):
                 yield Span(start, end, "US_DRIVER_LICENSE", 0.75)

@@ -13,6 +13,7 @@ from jangin.pii.announced import announced
 from jangin.pii.births import births
 from jangin.pii.english_addresses import english_addresses
 from jangin.pii.english_names import english_names
+from jangin.pii.european_addresses import european_addresses
 from jangin.pii.korean_addresses import korean_addresses
 from jangin.pii.korean_names import korean_names
 from jangin.pii.labels import Labels
@@ -29,7 +30,7 @@ _DIGIT = re.compile("[0-9]")
 _FOUR_DIGITS = re.compile("[0-9][^0-9]{0,4}[0-9][^0-9]{0,4}[0-9][^0-9]{0,4}[0-9]")
 _HANGUL = re.compile("[가-힣]{2}")
 _LATIN = re.compile("[A-Za-z]{2}")
-_BIRTH = re.compile("생일|[Bb]irthday")
+_BIRTH = re.compile(r"생일|출생|생년|birth|\bborn\b|\bd\.?o\.?b\b", re.IGNORECASE)
 _SPELT = re.compile("공[일1]공")
 _BROKEN = re.compile("(?<=[0-9])[ ]?\n[ ]?(?=[0-9])")
 # Entity -> topics of which one must stand before a number that a line break cuts within a group of digits.
@@ -120,6 +121,7 @@ class Detector:
         if "en" in self.languages and _LATIN.search(text):
             if digits:
                 yield from english_addresses(text)
+                yield from european_addresses(text)
             yield from english_names(text)
 
 

@@ -31,7 +31,7 @@ _NANP = re.compile(r"[2-9][0-9]{2}[2-9](?!11)[0-9]{6}")
 _HEALTH = re.compile(
     r"\b(?:patients?|pt|GP|GP2GP|surgery|clinic\w*|hospital|ward|referr\w+|prescri\w+|vaccin\w+|immunis\w+|screening|nurse|"
     r"doctor|medical|health|healthcare|consultant|A&E|midwife|maternity|discharge\w*|diagnos\w+|bloods?|jabs?|practice|"
-    r"radiology|pharmacy|oncology|theatre|DOB)\b|환자|병원",
+    r"radiology|pharmacy|oncology|theatre|ambulance|handover|physio\w*|PDS|Spine|e-RS|DOB)\b|환자|병원",
     re.IGNORECASE,
 )
 
@@ -88,14 +88,15 @@ def social_security(text: str, labels: Labels) -> Iterator[Span]:
         start, end = match.span()
         digits = match[1] + match[3] + match[5]
         topic = labels.topic(start, end)
-        named = topic == "ssn" or labels.near(("ssn",), start, end, 60, 20)
+        named = topic == "ssn" or labels.near(("ssn",), start, end, 60, 30)
         hyphens = match[2] == match[4] == "-"
+        grouped = match[2] == match[4] != ""
         if not checks.ssn(digits) and not (topic == "ssn" and checks.itin(digits)):
             continue
-        if topic == "ssn" or (named and (hyphens or topic is None)):
+        if topic == "ssn" or (named and (hyphens or topic is None or (grouped and topic == "phone"))):
             yield Span(start, end, "US_SSN", 0.95)
-        elif hyphens and topic not in ("other", "brn", "version") and labels.before(start, 15) not in ("bank", "phone"):
-            yield Span(start, end, "US_SSN", 0.7)
+        elif hyphens and topic not in ("other", "brn", "version") and labels.before(start, 15) not in ("bank", "account"):
+            yield Span(start, end, "US_SSN", 0.74)
 
 
 def nhs_numbers(text: str, labels: Labels) -> Iterator[Span]:
@@ -105,7 +106,7 @@ def nhs_numbers(text: str, labels: Labels) -> Iterator[Span]:
         digits = re.sub(r"[^0-9]", "", match.group())
         if not checks.nhs(digits):
             continue
-        topic = labels.topic(start, end, 50)
+        topic = labels.before(start, 50)
         if topic == "other" and labels.before(start, 20) != "other":
             topic = None
         if topic == "nhs" or labels.near(("nhs",), start, end, 60, 30):

@@ -25,6 +25,13 @@ _REGIONS = "서울|부산|경기남부|경기북부|경기|강원|충북|충남|
 _OLD_LICENCE = re.compile(rf"(?:{_REGIONS})[ -]?[0-9]{{2}}[- ][0-9]{{6}}[- ][0-9]{{2}}(?!-?[0-9])")
 _PASSPORT_NEW = re.compile(r"(?<![A-Za-z0-9])[MSRODmsrod][ -]?[0-9]{3}[A-Za-z][0-9]{4}(?![A-Za-z0-9])")
 _PASSPORT_OLD = re.compile(r"(?<![A-Za-z0-9])[MSRODGTmsrodgt][ -]?[0-9]{8}(?![A-Za-z0-9])")
+# A country whose passport it is said to be; Korea's is then none of M12345678.
+_ELSEWHERE = re.compile(
+    r"\b(?:US|U\.S\.|USA|UK|American|British|Canadian|Australian|German|French|Italian|Spanish|Chinese|Japanese|Indian|Irish|"
+    r"Mexican|Chilean|Brazilian|Nigerian|Ghanaian|Kenyan|South African|Turkish|Vietnamese|Thai|Filipino|Philippine|Indonesian|"
+    r"Russian|Ukrainian|Polish|Dutch|Swiss|Swedish|Norwegian|Danish|Portuguese|Malaysian|Singapore|Singaporean|Taiwan|"
+    r"Taiwanese|Pakistani|Bangladeshi|Egyptian|Israeli|Saudi|Argentine|Colombian|Peruvian|New Zealand)\b"
+)
 _ACCOUNT = re.compile(r"(?<![0-9A-Za-z+])(?<![0-9][-.])[0-9]{2,6}(?:[ ]?-[ ]?\n?[0-9]{1,8}){1,4}(?!-?[0-9])")
 _ACCOUNT_SPACED = re.compile(r"(?<![0-9A-Za-z+])(?<![0-9][-.])[0-9]{2,6}(?:[ .][0-9]{2,8}){1,3}(?![-. ]?[0-9])")
 _ACCOUNT_BARE = re.compile(r"(?<![0-9A-Za-z+.,-])[0-9]{10,16}(?!-?[0-9])(?![.,][0-9])(?!\s?원)")
@@ -81,6 +88,8 @@ def businesses(text: str, labels: Labels) -> Iterator[Span]:
             continue
         topic = labels.topic(start, end)
         hyphens = "-" in match[2] and "-" in match[4]
+        if topic == "registered" and labels.near(("brn",), start, end, 40, 10):
+            topic = "brn"
         if topic == "brn" or (hyphens and topic not in ("bank", "other", "account", "phone")):
             yield Span(start, end, "KR_BUSINESS_NUMBER", 0.9 if topic == "brn" else 0.8)
 
@@ -106,9 +115,7 @@ def passports(text: str, labels: Labels, korean: bool) -> Iterator[Span]:
             yield Span(start, end, "KR_PASSPORT", 0.95 if topic == "passport" else 0.6)
     for match in _PASSPORT_OLD.finditer(text):
         start, end = match.span()
-        if labels.topic(start, end) == "passport" and (
-            korean or "korea" in text[max(0, start - 60) : end + 60].lower()
-        ):
+        if labels.topic(start, end) == "passport" and (korean or not _ELSEWHERE.search(text, max(0, start - 60), end + 60)):
             yield Span(start, end, "KR_PASSPORT", 0.92)
 
 

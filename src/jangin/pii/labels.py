@@ -17,8 +17,8 @@ _TOPICS = {
     "contact reach callback landlines bleep",
     "service": "대표번호 대표전화 고객센터 콜센터 상담센터 고객상담 무료전화 hotline helpline toll-free tollfree switchboard",
     "rrn": "주민등록 주민번호 주민 주민등록번호 민증 주번 실명번호 본인확인 본인인증 실명확인 신분증 resident rrn",
-    "frn": "외국인등록 외국인번호 외국인등록번호 외국인 거소 foreigner alien arc frn",
-    "brn": "사업자 사업자번호 사업자등록 사업자등록번호 간이과세자 일반과세자 과세자 공급받는자 brn business",
+    "frn": "거소신고번호 국내거소신고번호 외국인등록 외국인번호 외국인등록번호 외국인 거소 foreigner alien arc frn",
+    "brn": "사업자 사업자번호 사업자등록 사업자등록번호 간이과세자 일반과세자 과세자 공급받는자 세금계산서 지출증빙 brn business",
     "bank": "계좌 계좌번호 입금 송금 이체 통장 예금주 은행 환급 급여 출금 카카오뱅크 카뱅 토스뱅크 케이뱅크 "
     "농협 수협 신협 새마을금고 "
     "우체국 저축은행 축협 산업은행 기업은행 국민은행 신한은행 우리은행 하나은행 kb국민 sc제일 씨티은행 "
@@ -28,15 +28,15 @@ _TOPICS = {
     "routing": "routing rtg rtn aba",  # of an American bank: nine digits with a check digit
     "card": "카드 카드번호 신용카드 체크카드 card visa mastercard amex cvc cvv credit debit",
     "passport": "여권 여권번호 passport passports",
-    "driver": "운전면허 면허 면허증 면허번호 운전면허번호 driver drivers driver's driving dl licence license dmv mvc",
+    "driver": "운전면허 면허 면허증 면허번호 운전면허번호 driver drivers driver's driving dl cdl dvla licence license dmv mvc",
     "mrn": "환자번호 차트번호 병록번호 진료번호 의무기록 의무기록번호 진찰권 환자등록번호 병원등록번호 "
     "챠트번호 차트 챠트 "
-    "환자id 병록 mrn mrns emr ehr chart medical-record medical hospital patient",
+    "환자id 진료카드번호 진료카드 수진자번호 병록 mrn mrns emr ehr crn chart medical-record medical hospital patient",
     "registered": "등록번호",  # of a patient only where a hospital is spoken of
     "dob": "생년월일 생일 출생 태어난 태어났 생년 생월 birth dob d.o.b born birthday birthdate",
     "ssn": "사회보장번호 ssn ssns ssn's social itin ss#",
     "nhs": "nhs",
-    "ip": "ip 아이피 접속지 ipv4 ipv6 address server host 서버 접속 로그인",
+    "ip": "ip 아이피 접속지 ipv4 ipv6 address server host router gateway vpn 서버 접속 로그인",
     "version": "버전 version versions ver 펌웨어 firmware build release 릴리스 업데이트 update v",
     "other": "주문 주문번호 송장 송장번호 운송장 운송장번호 등기번호 등기 배송번호 접수번호 접수 예약번호 "
     "승인번호 거래번호 관리번호 "
@@ -56,21 +56,27 @@ _TOPICS = {
 }
 # Two words that say more than each of them.
 _PHRASES = {
-    "mrn": "medical record|medical rec|med rec|health record|patient id|patient no|patient number|patient #|patient ref|"
-    "pt id|pt no|pt number|hospital no|hospital number|hospital num|hospital id|hospital #|hosp no|hosp number|unit no|"
+    "mrn": "medical record|medical rec|med rec|health record|patient id|patient no|patient record|patient file|"
+    "patient identifier|medical file|medical number|medical no|medical id|"
+    "hosp. no|pt. no|pt. id|mr#|uhid|empi|patient number|patient #|patient ref|"
+    "pt id|pt no|pt number|pt#|pt #|hospital no|hospital number|hospital num|hospital id|hospital #|hosp no|hosp number|unit no|"
     "unit number|clinic no|clinic number|clinic id|record no|record number|record #|record id|case note|casenote|"
-    "case notes|casenotes|mr number|mr no|mr #|차트 번호|환자 번호|진료 번호|병록 번호",
+    "case notes|casenotes|mr number|mr no|mr #|차트 번호|환자 번호|진료 번호|병록 번호|환자 id",
     "brn": "business number|business registration",
-    "ssn": "social security|social sec|soc sec|ss number|ss no|ss #|tax id|taxpayer id|taxpayer identification",
+    "ssn": "social security|social sec|soc sec|s.s.n|ss number|ss no|ss #|tax id|taxpayer id|taxpayer identification",
     "driver": "driver license|driver licence|driver's license|driver's licence|drivers license|drivers licence|"
     "driving licence|driving license|operator license|operator's license|state id|learner's permit|learner permit|"
-    "provisional licence|license no|license number|licence no|licence number|license #|licence #",
+    "provisional licence|license no|license number|licence no|licence number|license #|licence #|"
+    "d.l.|lic #|lic#|lic no|lic. no|lic number|driver lic|drivers lic",
+    "passport": "passport card|passport book|travel document|pp no|pp number|pp #",
+    "nhs": "n.h.s",
     "service": "toll free|customer service|main line|front desk",
     "phone": "문의 전화|전화 번호",
     "card": "credit card|card number|debit card|gift card",
-    "routing": "transit number|transit no",
-    "account": "acc no|acc number|sort code",
-    "dob": "date of birth|place of birth|b.",
+    "routing": "transit number|transit no|r/t",
+    "account": "acc no|acc number|acc. no|bank acc|sort code",
+    "holder": "account holder|account holder's|account manager|account owner|account executive|account name|account rep",
+    "dob": "date of birth|place of birth|b.|(생)",
     "other": "license key|licence key|license plate|licence plate|software license|software licence|medical license|"
     "medical licence|nursing license|business license|business licence|liquor license|liquor licence|"
     "contractor license|contractor's license|pilot license|pilot's license|professional license|fishing license|"
@@ -117,16 +123,15 @@ class Labels:
     def __init__(self, text: str):
         low = lowered(text)
         found = []
-        for match in _LABEL.finditer(low):
+        match = _LABEL.search(low)
+        while match is not None:
             start, end = match.span()
             word = match.group()
-            if word.isascii():  # a whole word, also in the plural, also with a Korean particle
-                if start and low[start - 1].isalpha() and low[start - 1].isascii():
-                    continue
-                after = low[end : end + 2]
-                if after[:1].isalpha() and after.isascii() and not (after[0] == "s" and not after[1:].isalnum()):
-                    continue
-            found.append((start, end, TOPIC_OF[word]))
+            if word.isascii() and not _whole(text, start, end):
+                end = start + 1  # "bank acc" of "bank account": look for what begins within it
+            else:
+                found.append((start, end, TOPIC_OF[word]))
+            match = _LABEL.search(low, end)
         self._found = found
         self._ends = [end for _, end, _ in found]
         self._topics = {topic for _, _, topic in found}
@@ -181,6 +186,18 @@ class Labels:
                 return True
             place += 1
         return False
+
+
+def _whole(text: str, start: int, end: int) -> bool:
+    """Whether it is a whole word, also in the plural, before a Korean particle, or as a part of `patientMrnValue`."""
+    before = text[start - 1] if start else ""
+    if before.isalpha() and before.isascii() and not (text[start].isupper() and before.islower()):
+        return False
+    after = text[end : end + 2]
+    if not (after[:1].isalpha() and after.isascii()):
+        return True
+    plural = after[0] in "sS" and not after[1:].isalnum()
+    return plural or (after[0].isupper() and after[1:].islower())
 
 
 def lowered(text: str) -> str:

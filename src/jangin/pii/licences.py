@@ -1,4 +1,4 @@
-"""What an American driver's licence number looks like, state by state."""
+"""What a driver's licence number looks like: America's state by state, and Britain's."""
 
 from __future__ import annotations
 
@@ -37,3 +37,11 @@ def states_of(text: str) -> list[str]:
 def fits(value: str, state: str) -> bool:
     """Whether the value, its blanks and hyphens left out, has the shape that the state gives out."""
     return _BY_STATE[state].fullmatch(re.sub("[ -]", "", value).upper()) is not None
+
+
+_BRITISH = re.compile(r"[A-Z9]{5}[0-9](?:[05][1-9]|[16][0-2])(?:0[1-9]|[12][0-9]|3[01])[0-9][A-Z9]{2}[0-9A-Z]{3}")
+
+
+def british(value: str) -> bool:
+    """Five letters of the surname, the date of birth among six digits (month + 50 for women), two initials, a check."""
+    return len(value) == 16 and _BRITISH.fullmatch(value.upper()) is not None
