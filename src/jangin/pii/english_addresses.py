@@ -53,9 +53,15 @@ _CITY_STATE = re.compile(
 _CITY_ZIP = re.compile(rf",[ \n]{{0,2}}{_CITY},?[ ][0-9]{{5}}(?:-[0-9]{{4}})?(?![0-9])")
 _UK_TAIL = re.compile(rf"(?:[,\n][ \n]{{0,2}}{_CITY}){{0,3}}[ ,\n]{{1,3}}{_POSTCODE}(?![A-Za-z0-9])")
 _PROVINCES = "AB|BC|MB|NB|NL|NS|ON|PE|QC|SK|YT|NT|NU|Ontario|Quebec|Alberta|British Columbia|Manitoba|Nova Scotia"
-_CANADIAN = re.compile(rf",?[ \n]{{0,2}}(?:{_CITY},?[ ])?(?:{_PROVINCES})(?:,?[ ][A-Z][0-9][A-Z][ ]?[0-9][A-Z][0-9])?(?![A-Za-z0-9])")
-_AUSTRALIAN = re.compile(rf",?[ \n]{{0,2}}(?:{_CITY},?[ ])?(?:NSW|VIC|QLD|WA|SA|TAS|ACT|NT)[ ,]{{1,2}}[0-9]{{4}}(?![0-9])")
-_IRISH = re.compile(rf"(?:[,\n][ \n]{{0,2}}(?:Co\.?[ ])?{_CITY}(?:[ ][0-9]{{1,2}})?){{0,3}}[ ,\n]{{1,3}}[A-Z][0-9][0-9W][ ]?[A-Z0-9]{{4}}(?![A-Za-z0-9])")
+_CANADIAN = re.compile(
+    rf",?[ \n]{{0,2}}(?:{_CITY},?[ ])?(?:{_PROVINCES})(?:,?[ ][A-Z][0-9][A-Z][ ]?[0-9][A-Z][0-9])?(?![A-Za-z0-9])"
+)
+_AUSTRALIAN = re.compile(
+    rf",?[ \n]{{0,2}}(?:{_CITY},?[ ])?(?:NSW|VIC|QLD|WA|SA|TAS|ACT|NT)[ ,]{{1,2}}[0-9]{{4}}(?![0-9])"
+)
+_IRISH = re.compile(
+    rf"(?:[,\n][ \n]{{0,2}}(?:Co\.?[ ])?{_CITY}(?:[ ][0-9]{{1,2}})?){{0,3}}[ ,\n]{{1,3}}[A-Z][0-9][0-9W][ ]?[A-Z0-9]{{4}}(?![A-Za-z0-9])"
+)
 _CITY_ALONE = re.compile(rf",[ ]{_CITY}(?=[.,;\n)]|$| (?:and|but|please|if|so|since|now|is)\b)")
 _FLAT_BEFORE = re.compile(
     r"(?:Flat|Apartment|Apt\.?|Unit|Suite|Room|House|"
@@ -136,7 +142,8 @@ def _street(text: str, match: re.Match) -> bool:
         ):
             return False  # "at 10 See Dr. Smith"
         if (
-            kind.lower() in ("way", "park", "run", "view", "green", "path", "place", "hill", "ridge", "heights", "row", "plaza")
+            kind.lower()
+            in ("way", "park", "run", "view", "green", "path", "place", "hill", "ridge", "heights", "row", "plaza")
             and len(words) == 1
         ):
             tail = text[match.end() : match.end() + 60]

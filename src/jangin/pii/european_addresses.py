@@ -8,9 +8,12 @@ from collections.abc import Iterator
 from jangin.pii.spans import Span
 
 _W = "[A-Za-zÀ-ÖØ-öø-ÿ'’.-]{1,24}"
-_CITY = r"[A-ZÀ-ÖØ-Þ][A-Za-zÀ-ÖØ-öø-ÿ'’-]{1,24}(?:[ ](?:[A-ZÀ-ÖØ-Þ][a-zà-ÿ'’-]{1,24}|am|an der|im|la|le|les|de|del)){0,2}"
+_CITY = (
+    r"[A-ZÀ-ÖØ-Þ][A-Za-zÀ-ÖØ-öø-ÿ'’-]{1,24}(?:[ ](?:[A-ZÀ-ÖØ-Þ][a-zà-ÿ'’-]{1,24}|am|an der|im|la|le|les|de|del)){0,2}"
+)
 _GATE = re.compile(
-    r"[0-9]{4,5}(?:[ ][A-Z]{2})?[ ][A-ZÀ-ÖØ-Þ][a-zà-ÿ]|(?:rue|impasse|chemin|all[ée]e)[ ]d|stra(?:ß|ss)e[ ][0-9]", re.IGNORECASE
+    r"[0-9]{4,5}(?:[ ][A-Z]{2})?[ ][A-ZÀ-ÖØ-Þ][a-zà-ÿ]|(?:rue|impasse|chemin|all[ée]e)[ ]d|stra(?:ß|ss)e[ ][0-9]",
+    re.IGNORECASE,
 )
 _FRENCH = re.compile(
     r"(?<![0-9A-Za-z-])[0-9]{1,4}(?:[ ]?(?:bis|ter|quater|[A-D]))?,?[ ]"

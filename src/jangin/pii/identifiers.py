@@ -95,7 +95,9 @@ def social_security(text: str, labels: Labels) -> Iterator[Span]:
             continue
         if topic == "ssn" or (named and (hyphens or topic is None or (grouped and topic == "phone"))):
             yield Span(start, end, "US_SSN", 0.95)
-        elif hyphens and topic not in ("other", "brn", "version") and labels.before(start, 15) not in ("bank", "account"):
+        elif (
+            hyphens and topic not in ("other", "brn", "version") and labels.before(start, 15) not in ("bank", "account")
+        ):
             yield Span(start, end, "US_SSN", 0.74)
 
 

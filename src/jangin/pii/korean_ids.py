@@ -115,7 +115,9 @@ def passports(text: str, labels: Labels, korean: bool) -> Iterator[Span]:
             yield Span(start, end, "KR_PASSPORT", 0.95 if topic == "passport" else 0.6)
     for match in _PASSPORT_OLD.finditer(text):
         start, end = match.span()
-        if labels.topic(start, end) == "passport" and (korean or not _ELSEWHERE.search(text, max(0, start - 60), end + 60)):
+        if labels.topic(start, end) == "passport" and (
+            korean or not _ELSEWHERE.search(text, max(0, start - 60), end + 60)
+        ):
             yield Span(start, end, "KR_PASSPORT", 0.92)
 
 

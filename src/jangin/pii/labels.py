@@ -89,8 +89,12 @@ for _weak in ("medical", "hospital", "patient", "business"):  # alone they say n
     TOPIC_OF.pop(_weak)
 AGAINST = frozenset({"other", "date", "version"})  # they speak of the number that follows them, and of no other
 # Where a sentence ends; "no. 12" and "Acct. 12" are none.
-_END = re.compile(r"\n[ \t]*\n|(?<![Nn]o)(?<![Rr]ef)(?<![Tt]el)(?<![Aa]cct)(?<![Nn]um)(?<![A-Za-z]\.[A-Za-z])[.!?][ \n]")
-_LIST = re.compile(r"[^A-Za-z가-힣]*(?:(?:and|or|to|through|및|와|과|또는|no|nos|number|numbers|is|are)[^A-Za-z가-힣]*){0,2}")
+_END = re.compile(
+    r"\n[ \t]*\n|(?<![Nn]o)(?<![Rr]ef)(?<![Tt]el)(?<![Aa]cct)(?<![Nn]um)(?<![A-Za-z]\.[A-Za-z])[.!?][ \n]"
+)
+_LIST = re.compile(
+    r"[^A-Za-z가-힣]*(?:(?:and|or|to|through|및|와|과|또는|no|nos|number|numbers|is|are)[^A-Za-z가-힣]*){0,2}"
+)
 _CLAUSE_END = re.compile(r"[.;!?\n]|, ")
 
 

@@ -183,6 +183,13 @@ THINGS = frozenset(
     Lake River Mountain Valley Creek Hill Hills Springs Falls County City Syndrome Disease disease Method Theorem Law
     Test Effect Plc GmbH Motors Airlines Sachs Stanley Hopkins Pepper Martens Hilfiger Klein Schwab Lauren Kors Cook
     Lynch Fargo Mart Depot Davidson Mutual Daniels Walker Cathedral Church Theatre Theater Gallery Garden Gardens
-    Terminal Dam Act Rule Medal
+    Terminal Dam Act Rule Medal Batteries Exports Fertilisers Fertilizers Laboratories Labs Industries Securities Enterprises
+    Networks Pharma Pharmaceuticals Steel Textiles Cement Chemicals Foods Airways Finance Capital Ventures Logistics
+    Electronics Systems Technologies Infotech Infra Realty Builders Developers Jewellers Shoes Studies Scale Apraxia Score
+    Suite Apartments Residences Partners Associates Solicitors Realtors Brewery Winery Vineyards Records Studios Publishing
+    Broking Brokers Limited Pvt Federal Savings Credit Insurance Assurance Broadcasting Entertainment Pictures Magazine
+    Times Post Tribune Herald Gazette Journal Festival Marathon Stakes Trophy Championship League Stadium Arena Reservoir
+    Forest Woods Mall Plaza Pier Quay Docks Line Express Protocol Index Curve Distribution Criterion Coefficient Procedure
+    Sign Reflex Palsy Tumor Tumour Anemia Dystrophy Lymphoma Sarcoma Atrophy Gland Organ Node Cells Cell Antibody Virus
 """)
 )
