@@ -1,7 +1,7 @@
 """Precision and recall of the detector of personal data on a labelled file, for each entity and language.
 
 A gold span counts as found when predicted spans of the same entity cover all of it; a predicted span counts as right
-when it overlaps a gold span of the same entity. Lines: {"id", "text", "language", "spans": [{"start", "end", "entity"}]}.
+when it overlaps a gold span of the same entity. A line: {"id", "text", "language", "spans": [{"start", "end", "entity"}]}
 
 Rules are mended by looking at the development half only; the held-out half is counted, never shown. Both follow from
 the ids: within a language they are put in the order of their SHA-256, and take turns.
@@ -118,10 +118,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path)
     parser.add_argument("--half", choices=(*HALVES, "all"), default="all", help="all: the whole and both halves")
-    parser.add_argument("--verbose", action="store_true", help="list misses and false finds, never of the held-out half")
+    parser.add_argument(
+        "--verbose", action="store_true", help="list misses and false finds, never of the held-out half"
+    )
     parser.add_argument("--no-presidio", action="store_true", help="without Presidio's recognisers")
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--result", type=Path, help="a JSON file: its first run stays, the present one stands beside it")
+    parser.add_argument(
+        "--result", type=Path, help="a JSON file: its first run stays, the present one stands beside it"
+    )
     arguments = parser.parse_args()
     detector = Detector(presidio=not arguments.no_presidio)
     content = arguments.file.read_bytes()

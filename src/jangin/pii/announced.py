@@ -44,7 +44,7 @@ def announced(text: str, labels: Labels, korean: bool) -> Iterator[Span]:
         yield from _tokens(text, labels)
     if labels.has(("account", "routing")):
         yield from _accounts(text, labels, korean)
-    if "MR" in text and labels.has(("mrn",)) or "record" in text:
+    if "MR" in text and (labels.has(("mrn",)) or "record" in text):
         for match in _RECORD.finditer(text):
             yield Span(*match.span(), "MEDICAL_RECORD_NUMBER", 0.75)
 
@@ -61,7 +61,6 @@ def _topic(text: str, labels: Labels, start: int, end: int) -> str | None:
 
 def _tokens(text: str, labels: Labels) -> Iterator[Span]:
     states = states_of(text) if _LICENCE_WORD.search(text) else []
-    reached = 0
     for pattern in (_SPACED, _TOKEN):
         for match in pattern.finditer(text):
             (start, end), value = match.span(), match.group()
@@ -80,11 +79,9 @@ def _tokens(text: str, labels: Labels) -> Iterator[Span]:
                 continue
             if _HANGUL.search(text, max(0, start - 30), start) or _dated(value, False):
                 continue
-            if _LICENCE_WORD.search(text) and british(value):
-                yield Span(start, end, "US_DRIVER_LICENSE", 0.75)
-            elif topic == "driver" and (digits >= 5 or size >= 9) and (pattern is _TOKEN or size >= 8):
-                yield Span(start, end, "US_DRIVER_LICENSE", 0.75)
-            elif states and topic not in _SAYS_ELSE and any(fits(value, state) for state in states):
+            named = topic == "driver" and (digits >= 5 or size >= 9) and (pattern is _TOKEN or size >= 8)
+            shaped = bool(states) and topic not in _SAYS_ELSE and any(fits(value, state) for state in states)
+            if named or shaped or (british(value) and _LICENCE_WORD.search(text)):
                 yield Span(start, end, "US_DRIVER_LICENSE", 0.75)
 
 

@@ -29,11 +29,16 @@ _BROADWAY = re.compile(
     r"The Strand|Strand|Piccadilly|Kingsway|Avenue [A-Z]|(?:US |State )?(?:Route|Highway|"
     r"Hwy) [0-9]{1,3}|(?:County Road|County Rd\.?|CR|State Route|Route|Rte\.?|Highway|Hwy\.?|FM|SR) [0-9]{1,4}[A-Z]?)\b"
 )
-_KOREAN_UNIT = r"(?:(?:Apt\.?|Unit|Bldg\.?|Building|Room|Rm\.?|Suite|No\.?|#)?[ ]?[0-9A-Z][0-9-]{0,8}(?:-?(?:dong|ho|F))?,?[ ]{1,2})"
+_KOREAN_UNIT = (
+    r"(?:(?:Apt\.?|Unit|Bldg\.?|Building|Room|Rm\.?|Suite|No\.?|#)?[ "
+    r"]?[0-9A-Z][0-9-]{0,8}(?:-?(?:dong|ho|F))?,?[ ]{1,2})"
+)
 _KOREAN_AREA = r"(?:,?[ ][A-Z][A-Za-z]{1,14}(?:-(?:gu|si|gun|do|dong|eup|myeon|ri))?)"
 _ROMANISED = re.compile(
-    rf"(?<![0-9A-Za-z-])(?:{_KOREAN_UNIT}){{0,2}}(?:[A-Z][A-Za-z]{{1,15}}[ ](?:Apt\.?|Apartments?|Villa|Xi|Hillstate),?[ ])?"
-    r"(?<![0-9A-Za-z-])[0-9]{1,4}(?:-[0-9]{1,4})?,?[ ](?:[A-Z][A-Za-z0-9]{1,20}-?(?:daero|ro|gil)(?:[ ]?[0-9]{1,4}(?:beon)?"
+    rf"(?<![0-9A-Za-z-])(?:{_KOREAN_UNIT}){{0,2}}(?:[A-Z][A-Za-z]{{1,15}}[ ](?:Apt\.?|Apartments?|Villa|Xi|"
+    rf"Hillstate),?[ ])?"
+    r"(?<![0-9A-Za-z-])[0-9]{1,4}(?:-[0-9]{1,4})?,?[ ](?:[A-Z][A-Za-z0-9]{1,20}-?(?:daero|ro|gil)(?:[ "
+    r"]?[0-9]{1,4}(?:beon)?"
     rf"-?gil)?|[A-Z][a-z]{{1,14}}-(?:dong|ri)(?=,?[ ][A-Z][a-z]+-(?:gu|si|gun|eup|myeon))){_KOREAN_AREA}{{0,4}}"
     r"(?:,?[ ][0-9]{5}(?![0-9]))?(?:,[ ](?:South |Republic of )?Korea)?(?:,?[ ][0-9]{5}(?![0-9]))?"
 )
@@ -60,19 +65,22 @@ _AUSTRALIAN = re.compile(
     rf",?[ \n]{{0,2}}(?:{_CITY},?[ ])?(?:NSW|VIC|QLD|WA|SA|TAS|ACT|NT)[ ,]{{1,2}}[0-9]{{4}}(?![0-9])"
 )
 _IRISH = re.compile(
-    rf"(?:[,\n][ \n]{{0,2}}(?:Co\.?[ ])?{_CITY}(?:[ ][0-9]{{1,2}})?){{0,3}}[ ,\n]{{1,3}}[A-Z][0-9][0-9W][ ]?[A-Z0-9]{{4}}(?![A-Za-z0-9])"
+    rf"(?:[,\n][ \n]{{0,2}}(?:Co\.?[ ])?{_CITY}(?:[ ][0-9]{{1,2}})?){{0,3}}[ ,\n]{{1,3}}[A-Z][0-9][0-9W][ "
+    rf"]?[A-Z0-9]{{4}}(?![A-Za-z0-9])"
 )
 _CITY_ALONE = re.compile(rf",[ ]{_CITY}(?=[.,;\n)]|$| (?:and|but|please|if|so|since|now|is)\b)")
 _FLAT_BEFORE = re.compile(
     r"(?:Flat|Apartment|Apt\.?|Unit|Suite|Room|House|"
     r"Studio)[ ][A-Za-z0-9]{1,5},?[ \n]{1,2}(?:[A-Z][a-z]+ (?:House|Court|Lodge|Building|"
-    r"Tower),[ ])?$|(?:The )?(?:[A-Z][a-z]+[ ]){1,3}(?:House|Cottage|Lodge|Farm|Barn|Rectory|Vicarage|Hall|Mill|Court|Tower|"
+    r"Tower),[ ])?$|(?:The )?(?:[A-Z][a-z]+[ ]){1,3}(?:House|Cottage|Lodge|Farm|Barn|Rectory|Vicarage|Hall|Mill|"
+    r"Court|Tower|"
     r"Building|Apartments|Villa|Mansions|Point|Wharf),[ ]$",
     re.IGNORECASE,
 )
 # A house by its name, the street or village, and a British postcode: "Cedar Cottage, Mill Lane, Ashby, LE65 1AA".
 _HOUSE = (
-    r"Cottage|House|Lodge|Farm|Farmhouse|Barn|Rectory|Vicarage|Manor|Mill|Court|Lane|Road|Street|Close|Avenue|Drive|Way|Hill|"
+    r"Cottage|House|Lodge|Farm|Farmhouse|Barn|Rectory|Vicarage|Manor|Mill|Court|Lane|Road|Street|Close|Avenue|"
+    r"Drive|Way|Hill|"
     r"Row|Terrace|Gardens|Green|Mews|Place|Square|Crescent|Grove|Park|Rise|Walk|Gate|Bank|View|End|Croft"
 )
 _SEGMENT = r"(?:[A-Z][A-Za-z'’.-]{1,19}[ ]){0,3}"
@@ -83,7 +91,8 @@ _NAMED_HOUSE = re.compile(
 _POSTCODE_AT = re.compile(rf"(?<![A-Za-z0-9]){_POSTCODE}(?![A-Za-z0-9])")
 # A firm's premises: "the store at", "our branch on".
 _PREMISES = re.compile(
-    r"\b(?:store|shop|branch|office|restaurant|warehouse|clinic|hospital|museum|hotel|depot|station|headquarters|HQ|showroom|"
+    r"\b(?:store|shop|branch|office|restaurant|warehouse|clinic|hospital|museum|hotel|depot|station|headquarters|"
+    r"HQ|showroom|"
     r"outlet|plant|library|church|school|venue|pharmacy|gym|cafe|theatre|theater|garage|surgery)(?:'s)?[ ](?:is[ ])?"
     r"(?:located[ ])?(?:at|on|in)[ ]$",
     re.IGNORECASE,
@@ -129,6 +138,8 @@ def english_addresses(text: str) -> Iterator[Span]:
 def _street(text: str, match: re.Match) -> bool:
     words = match["name"].split()
     kind, short = match["kind"], match["kind"].lower() in _SHORT_KINDS
+    if "," in text[match.end("number") : match.start("name")] and not _placed(text, match):
+        return False  # Series 9, Sport Loop
     if words == ["The"] and kind[0].isupper():  # 9 The Crescent, Bath BA1 2LR
         return _UK_TAIL.match(text, match.end()) is not None
     if any(word.lower().strip(".") in _NOT_NAMES for word in words) or any(
@@ -146,10 +157,7 @@ def _street(text: str, match: re.Match) -> bool:
             in ("way", "park", "run", "view", "green", "path", "place", "hill", "ridge", "heights", "row", "plaza")
             and len(words) == 1
         ):
-            tail = text[match.end() : match.end() + 60]
-            return bool(
-                _UNIT.match(tail) or _CITY_STATE.match(tail) or _UK_TAIL.match(tail) or _CITY_ZIP.match(tail)
-            ) or bool(_LABEL.search(text[max(0, match.start() - 30) : match.start()]))
+            return _placed(text, match)
         return True
     if short and kind.lower() not in ("st", "ave", "rd", "blvd", "ln"):
         return False
@@ -171,6 +179,14 @@ def _street(text: str, match: re.Match) -> bool:
     ):
         return False
     return bool(_LABEL.search(text[max(0, match.start() - 30) : match.start()]))
+
+
+def _placed(text: str, match: re.Match) -> bool:
+    """Whether a town, a flat or a postcode follows, or a word of living there stands before."""
+    tails = (_UK_TAIL, _UNIT, _CITY_STATE, _CITY_ZIP, _IRISH, _CANADIAN, _AUSTRALIAN)
+    return any(tail.match(text, match.end()) for tail in tails) or bool(
+        _LABEL.search(text[max(0, match.start() - 30) : match.start()])
+    )
 
 
 def _whole(text: str, start: int, end: int, score: float) -> Span:

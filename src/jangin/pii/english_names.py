@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from jangin.pii.english_people import BRANDS, GIVEN, STOP, UNSURE, known, no_day, people, sequences
+from jangin.pii.common_words import BRANDS
+from jangin.pii.english_people import GIVEN, STOP, UNSURE, known, no_day, people, sequences
 from jangin.pii.name_lists import KOREAN_ROMAN, NOT_ENGLISH_NAMES, THINGS
 from jangin.pii.spans import Span
 from jangin.pii.words import words
@@ -79,7 +80,7 @@ _SYLLABLES = re.compile(
     "san|il|ok|ja|nam|ki|gi|chang|jong|bum|beom|moon|mun|hyuk|hyeok|wook|uk|sik|shik|pil|lin|rim|"
     "hwa|ran|se|so|mo|yu|yoo|ju|joo|geun|keun|rae|rye|kwon|jung)"
 )
-_SAINT = re.compile(r"\b(?:St\.?|Saint|San|Santa|Fort|Port|Lake|Mount|El|Los)[ ]$")
+_SAINT = re.compile(r"\b(?:St\.?|Saint|San|Santa|Monte|Fort|Port|Lake|Mount|El|Los)[ ]$")
 _SPEAKS = re.compile(r",? (?:from|calling|here|speaking|again|writing)\b")
 _REVERSED = re.compile(rf"(?:^|\n|[:(;][ ]?)(?P<name>{_PART},[ ](?P<first>{_PART}))(?=[ ]?(?:[(\n;.]|$))")
 _GIVEN_ONLY, _NO_NAMES = GIVEN - UNSURE, NOT_ENGLISH_NAMES | THINGS

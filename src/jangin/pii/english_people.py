@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from jangin.pii.common_words import COMMON, PLACES
+from jangin.pii.common_words import BRANDS, COMMON, PLACES
 from jangin.pii.given_names import MORE_AMBIGUOUS, MORE_ENGLISH_GIVEN
 from jangin.pii.name_lists import AMBIGUOUS, ENGLISH_GIVEN, KOREAN_ROMAN, NOT_ENGLISH_NAMES, THINGS
 from jangin.pii.spans import Span
@@ -17,13 +17,6 @@ GIVEN = ENGLISH_GIVEN | MORE_ENGLISH_GIVEN
 UNSURE = AMBIGUOUS | MORE_AMBIGUOUS
 STOP = (NOT_ENGLISH_NAMES | THINGS | COMMON | PLACES) - (GIVEN - UNSURE)
 LINKS = frozenset(words("de del la van von der den bin ibn al el da dos di du ter san le zu"))
-BRANDS = frozenset(
-    """
-    Abu Dhabi, Addis Ababa, Alexander Technique, Alexander Wang, Allen Overy, Ann Arbor, Ann Summers, Aston Martin, Aunt Bessie, Baker McKenzie, Barclays Bank, Baton Rouge, Ben Jerry, Calvin Klein, Cape Cod, Carl Zeiss, Carson City, Charles Schwab, Christian Dior, Clifford Chance, Cooper Hewitt, Crohn Disease, Des Moines, Dollar Tree, Dow Jones, Down Syndrome, Duff Phelps, Edward Jones, Elizabeth Arden, Elon Musk Foundation, Ernst Young, Estee Lauder, Foot Locker, Franklin Templeton, George Washington University, Glasgow Coma, Goldman Sachs, Grant Thornton, Harley Davidson, Harvey Norman, Helena Rubinstein, Henry Schein, Hewlett Packard, Hodgkin Lymphoma, Hugo Boss, Jack Daniels, Jackson Hole, Jefferson City, Jimmy Choo, Jo Malone, Johnnie Walker, Johns Hopkins, Jones Lang, Jordan River, Kaplan Meier, Karl Fischer, Kelley Blue, Knight Frank, Kuala Lumpur, Laura Ashley, Lloyds Bank, Lockheed Martin, Louis Vuitton, Mann Whitney, Marfan Syndrome, Marie Curie, Marie Kondo, Martin Marietta, Mary Kay, Max Mara, Merrill Lynch, Michael Kors, Morgan Stanley, Otto Bock, Paris Baguette, Paul Smith, Philip Morris, Ralph Lauren, Raymond James, Rolls Royce, Santa Clara, Santa Cruz, Santiago de Chile, Sherwin Williams, Stanley Park, Ted Baker, Tel Aviv, Thomas Cook, Tiffany Co, Tom Ford, Tommy Hilfiger, Uncle Ben, Victoria Falls, Victoria Secret, Victoria Station, Virginia Beach, Warner Bros, Wells Fargo, Yves Rocher
-""".replace("\n", " ")
-    .strip()
-    .split(", ")
-)
 _UPPER, _LOWER = "A-ZÀ-ÖØ-ÞĀ-Ž", "a-zà-öø-ÿā-ž"
 WORD = (
     rf"(?:(?:Mc|Mac|O['’]|D['’]|De|La|Le|Fitz)[{_UPPER}][{_LOWER}]{{1,18}}|"
@@ -35,18 +28,26 @@ _NAMES = re.compile(NAME)
 _REACH = 36  # characters of the neighbourhood that are looked at
 # What stands right before a name of one word or more and says that it is one.
 _SURE_BEFORE = re.compile(
-    r"(?:\b(?:(?:last|first|full|given|family|maiden|middle|preferred|legal|customer|client|patient|holder|user|guest|contact|"
-    r"driver|employee|applicant|account|cardholder|beneficiary|payee|tenant|passenger|candidate)[ _-]?)?name(?:d|s|'s|’s| is| was|"
+    r"(?:\b(?:(?:last|first|full|given|family|maiden|middle|preferred|legal|customer|client|patient|holder|user|"
+    r"guest|contact|"
+    r"driver|employee|applicant|account|cardholder|beneficiary|payee|tenant|passenger|candidate)[ _-]?)?name(?:d|"
+    r"s|'s|’s| is| was|"
     r" as| of)?[\"']?[ ]{0,2}[:=]{0,2}[ ]{0,2}[\"'“‘(]?"
     r"|\b(?:surname|forename)[\"']?(?: is| was)?[ ]{0,2}[:=]{0,2}[ ]{0,2}[\"'“‘]?"
-    r"|\b(?:some(?:one|body)|man|woman|guy|lady|person|girl|boy|bloke|lad|rep|agent|driver|nurse|doctor|clerk) (?:called|named) "
+    r"|\b(?:some(?:one|body)|man|woman|guy|lady|person|girl|boy|bloke|lad|rep|agent|driver|nurse|doctor|clerk) "
+    r"(?:called|named) "
     r"|\b(?:my|his|her|their|our|your|the)[ ](?:late |older |younger |elder |little |big |old |new |twin )?"
-    r"(?:ex|partner|husband|wife|son|daughter|mum|mom|dad|mother|father|brother|sister|cousin|niece|nephew|uncle|aunt|auntie|nan|"
-    r"gran|grandma|grandpa|grandmother|grandfather|grandson|granddaughter|girlfriend|boyfriend|fianc[eé]e?|flatmate|roommate|"
-    r"housemate|neighbou?r|landlord|landlady|carer|colleague|coworker|friend|boss|supervisor|assistant|solicitor|accountant|"
-    r"dentist|therapist|midwife|babysitter|nanny|stepson|stepdaughter|stepfather|stepmother|caretaker|twin|child|baby),?[ ]"
+    r"(?:ex|partner|husband|wife|son|daughter|mum|mom|dad|mother|father|brother|sister|cousin|niece|nephew|uncle|"
+    r"aunt|auntie|nan|"
+    r"gran|grandma|grandpa|grandmother|grandfather|grandson|granddaughter|girlfriend|boyfriend|fianc[eé]e?|"
+    r"flatmate|roommate|"
+    r"housemate|neighbou?r|landlord|landlady|carer|colleague|coworker|friend|boss|supervisor|assistant|solicitor|"
+    r"accountant|"
+    r"dentist|therapist|midwife|babysitter|nanny|stepson|stepdaughter|stepfather|stepmother|caretaker|twin|child|"
+    r"baby),?[ ]"
     r"|\b(?:chef|nurse|coach|sister|brother|baby|aunt|auntie|uncle|nan|gran|cousin)[ ]"
-    r"|\b(?:on behalf of|c/o|care of|signed by|signature by|signature of|attn:?|fao:?|ask for|speaking with|spoke (?:to|with))[ ]"
+    r"|\b(?:on behalf of|c/o|care of|signed by|signature by|signature of|attn:?|fao:?|ask for|speaking with|"
+    r"spoke (?:to|with))[ ]"
     r"|(?:^|[ (\n])i, "
     r")$",
     re.IGNORECASE,
@@ -57,15 +58,19 @@ _GREETED = re.compile(
 )
 _CALLED = re.compile(r"[ ]?[,!\n—–:-]")
 _SIGNED = re.compile(
-    r"\b(?:thanks|thank you|thx|ta|cheers|regards|sincerely|best|love|yours|truly|faithfully|wishes|respectfully|gratefully|"
+    r"\b(?:thanks|thank you|thx|ta|cheers|regards|sincerely|best|love|yours|truly|faithfully|wishes|respectfully|"
+    r"gratefully|"
     r"xx?)[,.! ]{0,3}[\n—–-]{0,3}[ ]{0,2}$",
     re.IGNORECASE,
 )
 _DASHED = re.compile(r"[\n.!?][ \n]*(?:[—–]|--)[ ]?$")  # the end of a letter: "... again. — Marguerite"
 _WORDLIKE = re.compile(
-    r"(?:tions?|sions?|ments?|ness|ity|ities|ology|ologists?|itis|osis|[aeo]mia|omas?|ectomy|scopy|plasia|trophy|pathy|graphy|"
-    r"therapy|isms?|ists?|ical|ional|ive|ous|able|ible|ances?|ences?|ics|ings?|ated|ized|ised|ers|ors|ies|ants|ents|ful|less|"
-    r"ships?|wards?|ory|ial|oid|izers?|isers?|ysis|ases?|ogen|amide|amine|icin|azole|sis|ware|soft|net|tech|corp|bank|ly)$"
+    r"(?:tions?|sions?|ments?|ness|ity|ities|ology|ologists?|itis|osis|[aeo]mia|omas?|ectomy|scopy|plasia|trophy|"
+    r"pathy|graphy|"
+    r"therapy|isms?|ists?|ical|ional|ive|ous|able|ible|ances?|ences?|ics|ings?|ated|ized|ised|ers|ors|ies|ants|"
+    r"ents|ful|less|"
+    r"ships?|wards?|ory|ial|oid|izers?|isers?|ysis|ases?|ogen|amide|amine|icin|azole|sis|ware|soft|net|tech|corp|"
+    r"bank|ly)$"
 )
 _SAYS_I = re.compile(r"\b(?:i['’]?m|i am|it['’]?s|this is|that's|called|hey)[ ]$", re.IGNORECASE)
 _SPEAKS = re.compile(
@@ -74,7 +79,8 @@ _SPEAKS = re.compile(
 _ENDS = re.compile(r"[ ]{0,2}(?:$|\n|[,.!:]|[—–-])")
 # What stands before two words or more that may be a name: a role, a preposition, or the edge of a field.
 _MAY_BEFORE = re.compile(
-    r"(?:^|[:;,.!?(\[\"“'‘/|+&•>=\n][ ]{0,2}|[—–-][ ]{1,2}|\b(?:(?!the |an? |in |at |near |via |of |this |that |on |through |into )"
+    r"(?:^|[:;,.!?(\[\"“'‘/|+&•>=\n][ ]{0,2}|[—–-][ ]{1,2}|\b(?:(?!the |an? |in |at |near |via |of |this |that |"
+    r"on |through |into )"
     r"[a-z]{1,14}|[A-Z]{2,4}|[Pp]t\.?)[ ]|[가-힣][은는이가:]?[ ]?)$"
 )
 _WEAK_BEFORE = re.compile(
@@ -104,7 +110,7 @@ def people(text: str, runs: list[re.Match[str]]) -> Iterator[Span]:
         span = _person(text, match, record)
         if span is not None:
             found.append(span)
-    for start, end in tuple(found):
+    for _, end in tuple(found):
         for _ in range(3):  # Reto Aebischer and Ursina Caflisch
             beside = _AND.match(text, end)
             if beside is None:
@@ -130,9 +136,12 @@ def _again(text: str, found: list[tuple[int, int]]) -> Iterator[Span]:
     }
     if not parts:
         return
+    taken = bytearray(len(text))
+    for start, end in found:
+        taken[start:end] = b"\1" * (end - start)
     for match in _ONE.finditer(text):
         start, end = match.span()
-        if match.group() in parts and not any(a <= start and end <= b for a, b in found):
+        if match.group() in parts and not taken[start]:
             following = text[end : end + 16].split(" ")
             if not (len(following) > 1 and not following[0] and following[1].strip(".,;") in THINGS):
                 yield Span(start, end, "PERSON", 0.5)
@@ -160,33 +169,39 @@ def _person(text: str, match: re.Match[str], record: bool) -> tuple[int, int] | 
     if not no_day(" ".join(kept), after) or " ".join(kept) in BRANDS:
         return None
     following = re.match(r"(?:['’]s)?[ ](?:&[ ])?([A-Z][a-z]+)", after)
-    if following and following[1] in THINGS or after.startswith(" & "):
+    if (following and following[1] in THINGS) or after.startswith(" & "):
         return None
     big = [part for part in kept if part not in LINKS and not part.endswith(".")]
-    sure = _SURE_BEFORE.search(before) is not None
-    if not sure and _GREETED.search(before):
-        sure = _CALLED.match(after) is not None
-    if not sure and _SIGNED.search(before):
-        sure = _ENDS.match(after) is not None
-    if not sure and _DASHED.search(before):
-        sure = not text[end:].strip(" .\n")
-    if not sure and _SAYS_I.search(before):
-        sure = _SPEAKS.match(after) is not None
-    if sure:
+    if _announced(before, after, text, end):
         return (place, end) if big[0] not in STOP or len(big) > 1 else None
-    if len(big) >= 2 or (len(kept) > len(big) and kept[0].endswith(".")):
-        if known(big, before) or kept[0].endswith(".") and big[0] in SURNAMES:
-            return place, end
-        if record and len(big) == len([part for part in kept if part not in LINKS]) <= 3 and _MAY_BEFORE.search(before):
-            if len(kept) == len(parts) and not any(map(_word, big)):
-                return place, end
-    return None
+    initial = kept[0].endswith(".")
+    if len(big) < 2 and not initial:
+        return None
+    if known(big, before) or (initial and big[0] in SURNAMES):
+        return place, end
+    plain = not initial and len(big) <= 3 and len(kept) == len(parts) and not any(map(_word, big))
+    return (place, end) if record and plain and _MAY_BEFORE.search(before) else None
+
+
+def _announced(before: str, after: str, text: str, end: int) -> bool:
+    """Whether what stands around it says that it is a name, be it a single word."""
+    if _SURE_BEFORE.search(before):
+        return True
+    if _GREETED.search(before):
+        return _CALLED.match(after) is not None
+    if _SIGNED.search(before):
+        return _ENDS.match(after) is not None
+    if _DASHED.search(before):
+        return not text[end:].strip(" .\n")
+    return _SAYS_I.search(before) is not None and _SPEAKS.match(after) is not None
 
 
 def _word(part: str) -> bool:
     """Whether it is a word of the language, by the list or by its ending."""
     if part in STOP or part in THINGS:
         return True
+    if "-" in part and any(half.title() in STOP for half in part.split("-")):
+        return True  # Hong Kong-based
     return part not in GIVEN and part not in SURNAMES and _WORDLIKE.search(part) is not None
 
 
@@ -204,7 +219,7 @@ def known(big: list[str], before: str) -> bool:
     if first in GIVEN:
         if first in UNSURE:  # Rose Quartz, Rose Hill
             known = last in SURE_SURNAMES or (last in WORDY and not _WEAK_BEFORE.search(before))
-            return known or (last not in STOP and ("-" in last or last in GIVEN - UNSURE))
+            return known or not _word(last)
         return last not in STOP or last in SURNAMES
     if last in SURE_SURNAMES:
         return first not in THINGS

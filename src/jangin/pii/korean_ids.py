@@ -27,8 +27,10 @@ _PASSPORT_NEW = re.compile(r"(?<![A-Za-z0-9])[MSRODmsrod][ -]?[0-9]{3}[A-Za-z][0
 _PASSPORT_OLD = re.compile(r"(?<![A-Za-z0-9])[MSRODGTmsrodgt][ -]?[0-9]{8}(?![A-Za-z0-9])")
 # A country whose passport it is said to be; Korea's is then none of M12345678.
 _ELSEWHERE = re.compile(
-    r"\b(?:US|U\.S\.|USA|UK|American|British|Canadian|Australian|German|French|Italian|Spanish|Chinese|Japanese|Indian|Irish|"
-    r"Mexican|Chilean|Brazilian|Nigerian|Ghanaian|Kenyan|South African|Turkish|Vietnamese|Thai|Filipino|Philippine|Indonesian|"
+    r"\b(?:US|U\.S\.|USA|UK|American|British|Canadian|Australian|German|French|Italian|Spanish|Chinese|Japanese|"
+    r"Indian|Irish|"
+    r"Mexican|Chilean|Brazilian|Nigerian|Ghanaian|Kenyan|South African|Turkish|Vietnamese|Thai|Filipino|"
+    r"Philippine|Indonesian|"
     r"Russian|Ukrainian|Polish|Dutch|Swiss|Swedish|Norwegian|Danish|Portuguese|Malaysian|Singapore|Singaporean|Taiwan|"
     r"Taiwanese|Pakistani|Bangladeshi|Egyptian|Israeli|Saudi|Argentine|Colombian|Peruvian|New Zealand)\b"
 )

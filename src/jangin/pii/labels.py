@@ -15,10 +15,12 @@ _TOPICS = {
     "콜백 팩스 자택번호 집전화 "
     "phone telephone tel cell cellphone mobile call calling called text fax whatsapp sms ring dial landline voicemail "
     "contact reach callback landlines bleep",
-    "service": "대표번호 대표전화 고객센터 콜센터 상담센터 고객상담 무료전화 hotline helpline toll-free tollfree switchboard",
+    "service": "대표번호 대표전화 고객센터 콜센터 상담센터 고객상담 무료전화 hotline helpline toll-free tollfree "
+    "switchboard",
     "rrn": "주민등록 주민번호 주민 주민등록번호 민증 주번 실명번호 본인확인 본인인증 실명확인 신분증 resident rrn",
     "frn": "거소신고번호 국내거소신고번호 외국인등록 외국인번호 외국인등록번호 외국인 거소 foreigner alien arc frn",
-    "brn": "사업자 사업자번호 사업자등록 사업자등록번호 간이과세자 일반과세자 과세자 공급받는자 세금계산서 지출증빙 brn business",
+    "brn": "사업자 사업자번호 사업자등록 사업자등록번호 간이과세자 일반과세자 과세자 공급받는자 세금계산서 "
+    "지출증빙 brn business",
     "bank": "계좌 계좌번호 입금 송금 이체 통장 예금주 은행 환급 급여 출금 카카오뱅크 카뱅 토스뱅크 케이뱅크 "
     "농협 수협 신협 새마을금고 "
     "우체국 저축은행 축협 산업은행 기업은행 국민은행 신한은행 우리은행 하나은행 kb국민 sc제일 씨티은행 "
@@ -28,7 +30,8 @@ _TOPICS = {
     "routing": "routing rtg rtn aba",  # of an American bank: nine digits with a check digit
     "card": "카드 카드번호 신용카드 체크카드 card visa mastercard amex cvc cvv credit debit",
     "passport": "여권 여권번호 passport passports",
-    "driver": "운전면허 면허 면허증 면허번호 운전면허번호 driver drivers driver's driving dl cdl dvla licence license dmv mvc",
+    "driver": "운전면허 면허 면허증 면허번호 운전면허번호 driver drivers driver's driving dl cdl dvla licence "
+    "license dmv mvc",
     "mrn": "환자번호 차트번호 병록번호 진료번호 의무기록 의무기록번호 진찰권 환자등록번호 병원등록번호 "
     "챠트번호 차트 챠트 "
     "환자id 진료카드번호 진료카드 수진자번호 병록 mrn mrns emr ehr crn chart medical-record medical hospital patient",
@@ -46,7 +49,8 @@ _TOPICS = {
     "고유번호 법인등록번호 법인 차대번호 "
     "isbn issn sku imei iccid serial order orders invoice tracking ticket receipt model part product reference ref "
     "case coupon barcode confirmation booking reservation transaction po parcel shipment batch lot item code "
-    "policy version build commit patent docket claim voucher promo asin upc ean vin hash timestamp accession csn encounter specimen sample rx ndc npi "
+    "policy version build commit patent docket claim voucher promo asin upc ean vin hash timestamp accession csn "
+    "encounter specimen sample rx ndc npi "
     "trace manifest folio plate plates locker ein duns 신고번호 수출신고번호 수입신고번호 녹취번호 품의번호",
     "date": "가입일 계약일 입사 발급 만료 유효기간 예약 진료일 방문 결제일 납부 설립 개업 발행 시행 마감 "
     "작성일 신청일 등록일 수술 입원 "
@@ -59,7 +63,8 @@ _PHRASES = {
     "mrn": "medical record|medical rec|med rec|health record|patient id|patient no|patient record|patient file|"
     "patient identifier|medical file|medical number|medical no|medical id|"
     "hosp. no|pt. no|pt. id|mr#|uhid|empi|patient number|patient #|patient ref|"
-    "pt id|pt no|pt number|pt#|pt #|hospital no|hospital number|hospital num|hospital id|hospital #|hosp no|hosp number|unit no|"
+    "pt id|pt no|pt number|pt#|pt #|hospital no|hospital number|hospital num|hospital id|hospital #|hosp no|hosp "
+    "number|unit no|"
     "unit number|clinic no|clinic number|clinic id|record no|record number|record #|record id|case note|casenote|"
     "case notes|casenotes|mr number|mr no|mr #|차트 번호|환자 번호|진료 번호|병록 번호|환자 id",
     "brn": "business number|business registration",
@@ -75,7 +80,8 @@ _PHRASES = {
     "card": "credit card|card number|debit card|gift card",
     "routing": "transit number|transit no|r/t",
     "account": "acc no|acc number|acc. no|bank acc|sort code",
-    "holder": "account holder|account holder's|account manager|account owner|account executive|account name|account rep",
+    "holder": "account holder|account holder's|account manager|account owner|account executive|account name|"
+    "account rep",
     "dob": "date of birth|place of birth|b.|(생)",
     "other": "license key|licence key|license plate|licence plate|software license|software licence|medical license|"
     "medical licence|nursing license|business license|business licence|liquor license|liquor licence|"
