@@ -21,29 +21,51 @@ _TOKEN = re.compile(
     r"(?<![A-Za-z0-9-])(?=[A-Za-z0-9/-]{0,16}[0-9])[A-Za-z0-9](?:[A-Za-z0-9]|[-/](?=[A-Za-z0-9])){3,19}(?![A-Za-z0-9])"
 )
 _SPACED = re.compile(
-    r"(?<![A-Za-z0-9.,$£€-])(?:[A-Z]{1,2}[ -]?)?[0-9]{2,7}(?:[ -][0-9]{2,6}){1,5}(?![A-Za-z0-9]|[-.,][0-9]| ?[%원])"
+    r"(?<![A-Za-z0-9.,$£€-])(?:[A-Z]{1,2}[ -]?)?[0-9]{2,7}(?:[ -][0-9]{2,6}){1,5}(?:[ -][0-9])?(?![A-Za-z0-9]|[-.,][0-9]| ?[%원])"
 )
 _DIGITS = re.compile(r"(?<![0-9A-Za-z$£€-])(?<![0-9][.,])[0-9](?:[- ]?[0-9]){5,16}(?![A-Za-z]|-?[0-9]|[.,][0-9])")
 _DATE = re.compile(r"([0-9]{1,4})[-/ ]([0-9]{1,2})[-/ ]([0-9]{1,4})")
+_COMPACT_DATE = re.compile(r"(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])")
 _HANGUL = re.compile("[가-힣]")
-_HOSPITAL = re.compile("환자|병원|진료|외래|입원|원무|의원|내원|산모|신생아|검사|판독|병동|처방|간호|수술|퇴원")
+_HOSPITAL = re.compile(
+    "환자|병원|진료|외래|입원|원무|의원|내원|산모|신생아|검사|판독|병동|처방|간호|수술|퇴원|응급|[내외안치]과|소아과|산부인과|피부과|"
+    "비뇨|채혈|혈액|초음파|내시경|투약|복용|회진|중환자|병실|주치의|협진|진단|접종|예방|검진|물리치료|재활|투석|항암|마취|전원|이송|"
+    "혈압|체온|당뇨|차트|의무기록|보호자|CT|MRI|EMR"
+)
+_PATIENT_NUMBER = re.compile(
+    r"환자[ :(#]{0,3}(?P<a>[A-Z]{0,2}[0-9][0-9-]{4,11})(?![0-9])|(?<![0-9A-Za-z-])(?P<b>[0-9][0-9-]{4,11})번?[ ]?환자"
+)
+_SHORT_CHART = re.compile(
+    r"(?:차트|챠트|환자|chart)[ ]?(?:번호|no\.?|#)[ :는은가이]{0,3}(?P<value>[0-9]{3})(?![0-9-])", re.IGNORECASE
+)
 _RECORD = re.compile(r"(?<![A-Za-z0-9])MRN?[-#][0-9]{2,}(?:-[0-9]{2,}){0,3}(?![A-Za-z0-9])")
+_OLD_WASHINGTON = re.compile(r"(?<![A-Z0-9*])[A-Z]{2}[A-Z*]{5}[0-9][0-9A-Z*]{4}(?![A-Z0-9*])")
 _LICENCE_WORD = re.compile(r"licen[cs]e|\bC?DL\b|\bDVLA\b|\bDMV\b|\bMVC\b|\bpermit\b", re.IGNORECASE)
+_BANKING = re.compile(
+    r"\b(?:routing|ABA|RTN|ACH|wires?|wiring|deposits?|banks?|banking|checking|savings|acct|account|credit union|payroll|"
+    r"void(?:ed)? che(?:ck|que)|direct deposit)\b",
+    re.IGNORECASE,
+)
+_BANK_NAMED = re.compile(
+    r"(?:\b[A-Z][a-z]+ (?:Bank|Credit Union|Federal|FCU|Savings)|\b(?:Chase|Citibank|Wells Fargo|BofA|Bank of America))"
+    r"(?: account| acct)?[ :,(#]{1,3}$"
+)
+_PAIRED = re.compile(
+    r"[ ]{0,2}(?:[/,;:|&+-]|and|then|to|with|acct\.?|account|no\.?|#|\n|[ ]){0,4}[ ]{0,2}", re.IGNORECASE
+)
+_NO_ROUTING = frozenset(("ssn", "passport", "driver", "mrn", "phone", "card", "nhs", "other"))
 _SAYS_ELSE = frozenset(("ssn", "phone", "account", "routing", "mrn", "card", "passport", "nhs", "other", "brn", "bank"))
 
 
 def announced(text: str, labels: Labels, korean: bool) -> Iterator[Span]:
     if labels.has(("passport",)):
-        for match in _PASSPORT.finditer(text):
-            start, end = match.span()
-            digits = sum(map(str.isdigit, match.group()))
-            german = digits >= 2 and match.group().isupper() and labels.before(start, 14) == "passport"
-            if (digits >= 5 or german) and labels.topic(start, end) == "passport":
-                yield Span(start, end, "PASSPORT", 0.8)
+        yield from _passports(text, labels)
     if labels.has(("mrn", "registered", "driver")):
         yield from _tokens(text, labels)
-    if labels.has(("account", "routing")):
+    if labels.has(("account", "routing")) or _BANKING.search(text):
         yield from _accounts(text, labels, korean)
+    if "환자" in text or "차트" in text or "챠트" in text or "hart" in text:
+        yield from _korean_records(text)
     if "MR" in text and (labels.has(("mrn",)) or "record" in text):
         for match in _RECORD.finditer(text):
             yield Span(*match.span(), "MEDICAL_RECORD_NUMBER", 0.75)
@@ -57,6 +79,35 @@ def _topic(text: str, labels: Labels, start: int, end: int) -> str | None:
         if found is not None and any(map(str.isdigit, text[max(0, start - 40) : start])):
             found = None
     return found or labels.after(end, 20)
+
+
+def _passports(text: str, labels: Labels) -> Iterator[Span]:
+    """By the shapes of many countries; by any shape right behind the word."""
+    for match in _PASSPORT.finditer(text):
+        start, end = match.span()
+        digits = sum(map(str.isdigit, match.group()))
+        german = digits >= 2 and match.group().isupper() and labels.before(start, 14) == "passport"
+        if (digits >= 5 or german) and labels.topic(start, end) == "passport":
+            yield Span(start, end, "PASSPORT", 0.8)
+    for pattern in (_TOKEN, _SPACED):
+        for match in pattern.finditer(text):
+            (start, end), value = match.span(), match.group()
+            digits, size = sum(map(str.isdigit, value)), sum(map(str.isalnum, value))
+            if digits < 5 or not 7 <= size <= 12 or _dated(value, False) or _COMPACT_DATE.fullmatch(value):
+                continue
+            if _topic(text, labels, start, end) == "passport":
+                yield Span(start, end, "PASSPORT", 0.7)
+
+
+def _korean_records(text: str) -> Iterator[Span]:
+    for match in _PATIENT_NUMBER.finditer(text):
+        part = "a" if match["a"] else "b"
+        value = match[part].rstrip("-")
+        if not _dated(value, False) and not value.startswith("01"):
+            start = match.start(part)
+            yield Span(start, start + len(value), "MEDICAL_RECORD_NUMBER", 0.62)
+    for match in _SHORT_CHART.finditer(text):
+        yield Span(*match.span("value"), "MEDICAL_RECORD_NUMBER", 0.62)
 
 
 def _tokens(text: str, labels: Labels) -> Iterator[Span]:
@@ -98,18 +149,29 @@ def _dated(value: str, labelled: bool) -> bool:
 
 
 def _accounts(text: str, labels: Labels, korean: bool) -> Iterator[Span]:
-    """US_BANK_NUMBER: accounts by their label; routing numbers by label and check digit."""
+    """US_BANK_NUMBER: accounts by their label, or beside a routing number; routing numbers by check digit and a bank."""
+    routed: list[tuple[int, int]] = []
+    plain: list[tuple[int, int]] = []
     for match in _DIGITS.finditer(text):
         (start, end), value = match.span(), match.group()
-        topic = _topic(text, labels, start, end)
-        if topic == "routing" or labels.after(end, 12) == "routing":
-            if checks.routing(re.sub("[^0-9]", "", value)):
-                yield Span(start, end, "US_BANK_NUMBER", 0.78)
-                continue
-            topic = "account" if labels.near(("account",), start, end, 40, 20) else topic
         if _dated(value, False):
             continue
-        if topic == "account" or (
-            topic == "bank" and not korean and labels.near(("account", "routing"), start, end, 40, 20)
-        ):
+        topic = _topic(text, labels, start, end)
+        digits = re.sub("[^0-9]", "", value)
+        if checks.routing(digits) and labels.before(start, 20) not in _NO_ROUTING:
+            if topic in ("routing", "account", "bank") or labels.after(end, 20) == "routing" or _BANKING.search(text):
+                routed.append((start, end))
+                yield Span(start, end, "US_BANK_NUMBER", 0.78)
+                continue
+        if topic == "routing" and labels.near(("account",), start, end, 40, 20):
+            topic = "account"
+        american = topic == "bank" and not korean and labels.near(("account", "routing"), start, end, 40, 20)
+        if topic == "account" or american or (not korean and _BANK_NAMED.search(text, max(0, start - 40), start)):
             yield Span(start, end, "US_BANK_NUMBER", 0.72)
+        else:
+            plain.append((start, end))
+    for start, end in plain:  # 061380183 / 8204471435
+        for first, last in routed:
+            between = text[last:start] if last <= start else text[end:first]
+            if _PAIRED.fullmatch(between):
+                yield Span(start, end, "US_BANK_NUMBER", 0.7)

@@ -22,17 +22,41 @@ _PICTURE = re.compile(r"@[0-9]x\.(?:png|jpe?g|gif|svg|webp)$", re.IGNORECASE)
 _CARD = re.compile(r"(?<![0-9A-Za-z])(?<![0-9][-.])[2-69](?:[ ]?-?[ ]?\n?[0-9]){12,18}(?!-?[0-9])")
 _IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}[0-9]{2}(?=[ -]?[A-Za-z0-9]{2})")
 _SSN = re.compile(r"(?<![0-9])(?<![0-9][-.])([0-9]{3})([- .]?\n?)([0-9]{2})([- .]?\n?)([0-9]{4})(?!-?[0-9])")
-_NHS = re.compile(r"(?<![0-9A-Za-z])(?<![0-9][-.])[0-9]{3}([- .]?\n?)[0-9]{3}([- .]?\n?)[0-9]{4}(?![A-Za-z]|-?[0-9])")
+_NHS = re.compile(r"(?<![0-9])(?<![0-9][-.])[0-9]{3}([- .]?\n?)[0-9]{3}([- .]?\n?)[0-9]{4}(?![A-Za-z]|-?[0-9])")
 _IPV4 = re.compile(r"(?<![0-9A-Za-z.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![0-9])(?!\.[0-9])(?![A-Za-z-])")
 _IPV6 = re.compile(r"(?<![0-9A-Za-z:.])(?:[0-9A-Fa-f]{1,4}:{1,2}|::){2,8}(?:[0-9A-Fa-f]{1,4})?(?![0-9A-Za-z:])")
 _IP_SAYS = ("ip",)
 
 _NANP = re.compile(r"[2-9][0-9]{2}[2-9](?!11)[0-9]{6}")
 _HEALTH = re.compile(
-    r"\b(?:patients?|pt|GP|GP2GP|surgery|clinic\w*|hospital|ward|referr\w+|prescri\w+|vaccin\w+|immunis\w+|screening|nurse|"
-    r"doctor|medical|health|healthcare|consultant|A&E|midwife|maternity|discharge\w*|diagnos\w+|bloods?|jabs?|practice|"
-    r"radiology|pharmacy|oncology|theatre|ambulance|handover|physio\w*|PDS|Spine|e-RS|DOB)\b|환자|병원",
+    r"\b(?:patients?|pts?|GP|GP2GP|EMIS|SystmOne|surgery|clinics?|clinical|clinician|hospitals?|wards?|bed|bleep|triage|"
+    r"referr\w+|prescri\w+|vaccin\w+|immunis\w+|screening|smear|nurses?|doctors?|dr|medical|medication|health\w*|consultant|"
+    r"A&E|midwife|maternity|newborn|baby|twins?|discharge\w*|diagnos\w+|bloods?|jabs?|practice|radiology|pharmac\w+|oncology|"
+    r"cardiology|theatre|ambulance|paramedics?|handover|physio\w*|dental|dentist|optician|hearing|allerg\w+|asthma|inhaler|"
+    r"tablets?|dos(?:e|age)|scans?|MRI|CT|ECG|X-?rays?|carers?|care home|hospice|dementia|diabet\w+|therap\w+|biopsy|"
+    r"PDS|Spine|e-RS|ICB|CCG|trust|DOB)\b|환자|병원",
     re.IGNORECASE,
+)
+_RING = re.compile(
+    r"\b(?:tele)?(?:phone|tel|mobile|mob|cell|landline|fax|ring|call|dial|text|whatsapp|sms|reach)\b[^0-9]{0,18}$", re.I
+)
+# Topics that say what the number is when they stand right before it.
+_OTHERWISE = frozenset(
+    (
+        "other",
+        "account",
+        "card",
+        "passport",
+        "ssn",
+        "brn",
+        "driver",
+        "routing",
+        "bank",
+        "version",
+        "service",
+        "rrn",
+        "frn",
+    )
 )
 
 
@@ -108,15 +132,17 @@ def nhs_numbers(text: str, labels: Labels) -> Iterator[Span]:
         digits = re.sub(r"[^0-9]", "", match.group())
         if not checks.nhs(digits):
             continue
-        topic = labels.before(start, 50)
-        if topic == "other" and labels.before(start, 20) != "other":
-            topic = None
-        if topic == "nhs" or labels.near(("nhs",), start, end, 60, 30):
+        if labels.before(start, 50) == "nhs" or labels.near(("nhs",), start, end, 70, 40):
             yield Span(start, end, "UK_NHS", 0.95)
-        elif topic in (None, "mrn", "dob", "registered", "date"):
-            blanks = match[1] == match[2] == " " and not _NANP.fullmatch(digits)
-            if blanks or _HEALTH.search(text):
-                yield Span(start, end, "UK_NHS", 0.86)
+            continue
+        if text[start - 1 : start].isalpha() or labels.before(start, 20) in _OTHERWISE:
+            continue  # ORD9434765919
+        if _RING.search(text, max(0, start - 40), start):
+            continue
+        grouped = match[1] == match[2] != ""
+        blanks = grouped and match[1] == " " and not labels.has(("phone",))
+        if blanks or (grouped and not _NANP.fullmatch(digits)) or _HEALTH.search(text):
+            yield Span(start, end, "UK_NHS", 0.86)
 
 
 def ip_addresses(text: str, labels: Labels) -> Iterator[Span]:

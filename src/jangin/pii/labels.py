@@ -27,15 +27,15 @@ _TOPICS = {
     "가상계좌 자동이체 "
     "kookmin shinhan woori nonghyup kakaobank hana ibk",
     "account": "account acct accts a/c checking savings deposit iban",
-    "routing": "routing rtg rtn aba",  # of an American bank: nine digits with a check digit
+    "routing": "routing rtg rtn aba 라우팅 라우팅번호 라우팅넘버",  # of an American bank: nine digits with a check digit
     "card": "카드 카드번호 신용카드 체크카드 card visa mastercard amex cvc cvv credit debit",
     "passport": "여권 여권번호 passport passports",
     "driver": "운전면허 면허 면허증 면허번호 운전면허번호 driver drivers driver's driving dl cdl dvla licence "
     "license dmv mvc",
     "mrn": "환자번호 차트번호 병록번호 진료번호 의무기록 의무기록번호 진찰권 환자등록번호 병원등록번호 "
     "챠트번호 차트 챠트 "
-    "환자id 진료카드번호 진료카드 수진자번호 병록 mrn mrns emr ehr crn chart medical-record medical hospital patient",
-    "registered": "등록번호",  # of a patient only where a hospital is spoken of
+    "환자id 환자고유번호 환자코드 환자식별번호 병원번호 병원id 원내번호 내원번호 진료기록번호 차트넘버 챠트넘버 수검번호 진료카드번호 진료카드 수진자번호 병록 mrn mrns emr ehr crn chart medical-record medical hospital patient",
+    "registered": "등록번호 reg.no",  # of a patient only where a hospital is spoken of
     "dob": "생년월일 생일 출생 태어난 태어났 생년 생월 birth dob d.o.b born birthday birthdate",
     "ssn": "사회보장번호 ssn ssns ssn's social itin ss#",
     "nhs": "nhs",
@@ -51,7 +51,7 @@ _TOPICS = {
     "case coupon barcode confirmation booking reservation transaction po parcel shipment batch lot item code "
     "policy version build commit patent docket claim voucher promo asin upc ean vin hash timestamp accession csn "
     "encounter specimen sample rx ndc npi "
-    "trace manifest folio plate plates locker ein duns 신고번호 수출신고번호 수입신고번호 녹취번호 품의번호",
+    "trace manifest folio plate plates locker ein duns 신고번호 수출신고번호 수입신고번호 녹취번호 품의번호 차량등록번호 자동차등록번호 특허등록번호 상표등록번호 디자인등록번호 등록증번호 제조번호 로트 병동번호",
     "date": "가입일 계약일 입사 발급 만료 유효기간 예약 진료일 방문 결제일 납부 설립 개업 발행 시행 마감 "
     "작성일 신청일 등록일 수술 입원 "
     "퇴원 출시 배송일 만기 접종 검사일 예정일 "
@@ -60,7 +60,7 @@ _TOPICS = {
 }
 # Two words that say more than each of them.
 _PHRASES = {
-    "mrn": "medical record|medical rec|med rec|health record|patient id|patient no|patient record|patient file|"
+    "mrn": "patientid|patientno|mrnumber|medicalrecord|medical record|medical rec|med rec|health record|patient id|patient no|patient record|patient file|"
     "patient identifier|medical file|medical number|medical no|medical id|"
     "hosp. no|pt. no|pt. id|mr#|uhid|empi|patient number|patient #|patient ref|"
     "pt id|pt no|pt number|pt#|pt #|hospital no|hospital number|hospital num|hospital id|hospital #|hosp no|hosp "
@@ -73,16 +73,16 @@ _PHRASES = {
     "driving licence|driving license|operator license|operator's license|state id|learner's permit|learner permit|"
     "provisional licence|license no|license number|licence no|licence number|license #|licence #|"
     "d.l.|lic #|lic#|lic no|lic. no|lic number|driver lic|drivers lic",
-    "passport": "passport card|passport book|travel document|pp no|pp number|pp #",
-    "nhs": "n.h.s",
+    "passport": "passportno|passportnumber|passport card|passport book|travel document|pp no|pp number|pp #",
+    "nhs": "n.h.s|nhsnumber|nhsno|nhsid",
     "service": "toll free|customer service|main line|front desk",
     "phone": "문의 전화|전화 번호",
     "card": "credit card|card number|debit card|gift card",
     "routing": "transit number|transit no|r/t",
-    "account": "acc no|acc number|acc. no|bank acc|sort code",
+    "account": "accountnumber|accountno|acctno|acctnum|acc no|acc number|acc. no|bank acc|sort code",
     "holder": "account holder|account holder's|account manager|account owner|account executive|account name|"
     "account rep",
-    "dob": "date of birth|place of birth|b.|(생)",
+    "dob": "dateofbirth|birth date|date of birth|place of birth|b.|(생)",
     "other": "license key|licence key|license plate|licence plate|software license|software licence|medical license|"
     "medical licence|nursing license|business license|business licence|liquor license|liquor licence|"
     "contractor license|contractor's license|pilot license|pilot's license|professional license|fishing license|"
