@@ -21,15 +21,18 @@ _TOKEN = re.compile(
     r"(?<![A-Za-z0-9-])(?=[A-Za-z0-9/-]{0,16}[0-9])[A-Za-z0-9](?:[A-Za-z0-9]|[-/](?=[A-Za-z0-9])){3,19}(?![A-Za-z0-9])"
 )
 _SPACED = re.compile(
-    r"(?<![A-Za-z0-9.,$£€-])(?:[A-Z]{1,2}[ -]?)?[0-9]{2,7}(?:[ -][0-9]{2,6}){1,5}(?:[ -][0-9])?(?![A-Za-z0-9]|[-.,][0-9]| ?[%원])"
+    r"(?<![A-Za-z0-9.,$£€-])(?:[A-Z]{1,2}[ -]?)?[0-9]{2,7}(?:[ -][0-9]{2,6}){1,5}(?:[ -][0-9])?(?![A-Za-z0-9]|"
+    r"[-.,][0-9]| ?[%원])"
 )
 _DIGITS = re.compile(r"(?<![0-9A-Za-z$£€-])(?<![0-9][.,])[0-9](?:[- ]?[0-9]){5,16}(?![A-Za-z]|-?[0-9]|[.,][0-9])")
 _DATE = re.compile(r"([0-9]{1,4})[-/ ]([0-9]{1,2})[-/ ]([0-9]{1,4})")
 _COMPACT_DATE = re.compile(r"(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])")
 _HANGUL = re.compile("[가-힣]")
 _HOSPITAL = re.compile(
-    "환자|병원|진료|외래|입원|원무|의원|내원|산모|신생아|검사|판독|병동|처방|간호|수술|퇴원|응급|[내외안치]과|소아과|산부인과|피부과|"
-    "비뇨|채혈|혈액|초음파|내시경|투약|복용|회진|중환자|병실|주치의|협진|진단|접종|예방|검진|물리치료|재활|투석|항암|마취|전원|이송|"
+    "환자|병원|진료|외래|입원|원무|의원|내원|산모|신생아|검사|판독|병동|처방|간호|수술|퇴원|응급|[내외안치]과|"
+    "소아과|산부인과|피부과|"
+    "비뇨|채혈|혈액|초음파|내시경|투약|복용|회진|중환자|병실|주치의|협진|진단|접종|예방|검진|물리치료|재활|투석|"
+    "항암|마취|전원|이송|"
     "혈압|체온|당뇨|차트|의무기록|보호자|CT|MRI|EMR"
 )
 _PATIENT_NUMBER = re.compile(
@@ -42,8 +45,9 @@ _RECORD = re.compile(r"(?<![A-Za-z0-9])MRN?[-#][0-9]{2,}(?:-[0-9]{2,}){0,3}(?![A
 _OLD_WASHINGTON = re.compile(r"(?<![A-Z0-9*])[A-Z]{2}[A-Z*]{5}[0-9][0-9A-Z*]{4}(?![A-Z0-9*])")
 _LICENCE_WORD = re.compile(r"licen[cs]e|\bC?DL\b|\bDVLA\b|\bDMV\b|\bMVC\b|\bpermit\b", re.IGNORECASE)
 _BANKING = re.compile(
-    r"\b(?:routing|ABA|RTN|ACH|wires?|wiring|deposits?|banks?|banking|checking|savings|acct|account|credit union|payroll|"
-    r"void(?:ed)? che(?:ck|que)|direct deposit)\b",
+    r"(?<![A-Za-z])(?:routing|ABA|RTN|ACH|wires?|wiring|deposits?|banks?|banking|checking|savings|acct|account|"
+    r"credit union|payroll|"
+    r"void(?:ed)? che(?:ck|que)|direct deposit)(?![A-Za-z])",
     re.IGNORECASE,
 )
 _BANK_NAMED = re.compile(
@@ -125,6 +129,8 @@ def _tokens(text: str, labels: Labels) -> Iterator[Span]:
             if topic == "registered" and _HOSPITAL.search(text):
                 topic = "mrn"
             if topic == "mrn":
+                if digits < 5 and labels.before(start, 40) != "mrn" and labels.after(end, 20) != "mrn":
+                    continue
                 if (digits >= 4 or size >= 9) and not _dated(value, labels.before(start, 6) == "mrn"):
                     yield Span(start, end, "MEDICAL_RECORD_NUMBER", 0.75)
                 continue
@@ -149,7 +155,8 @@ def _dated(value: str, labelled: bool) -> bool:
 
 
 def _accounts(text: str, labels: Labels, korean: bool) -> Iterator[Span]:
-    """US_BANK_NUMBER: accounts by their label, or beside a routing number; routing numbers by check digit and a bank."""
+    """US_BANK_NUMBER: accounts by their label, or beside a routing number; routing numbers by check digit and a "
+    "bank."""
     routed: list[tuple[int, int]] = []
     plain: list[tuple[int, int]] = []
     for match in _DIGITS.finditer(text):

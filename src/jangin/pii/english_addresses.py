@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from jangin.pii.common_words import PLACES
 from jangin.pii.places import STATE_NAMES, STATES
+from jangin.pii.postcodes import by_postcode, with_country
 from jangin.pii.spans import Span
 from jangin.pii.words import words
 
@@ -19,7 +21,7 @@ _SHORT = "st|ave|rd|blvd|dr|ln|ct|ter|cir|pkwy|hwy|cres|sq|pl|trl"
 _POSTCODE = r"[A-Z]{1,2}[0-9][A-Z0-9]?[ ]?[0-9][A-Z]{2}"
 _WORD = r"(?:[A-Za-z][A-Za-z'’.-]{0,19}|[0-9]{1,3}(?:st|nd|rd|th))"
 _STREET = re.compile(
-    r"(?<![0-9A-Za-z.,/$£€#-])(?P<number>[0-9]{1,6}(?:-[0-9]{1,4})?[A-Za-z]?)[ ,]{1,2}"
+    r"(?<![0-9A-Za-z.,/$£€#-])(?P<number>(?:[0-9]{1,4}/)?[0-9]{1,6}(?:-[0-9]{1,4})?[A-Za-z]?)[ ,]{1,2}"
     rf"(?P<name>(?:{_WORD}[ ]{{1,2}}){{1,6}}?)(?P<kind>{_LONG}|"
     rf"{_SHORT})\b(?P<dot>\.?)(?P<dir>[ ](?:NW|NE|SW|SE|North|South|East|West|[NSEW])\b\.?)?",
     re.IGNORECASE,
@@ -46,7 +48,7 @@ _BOX = re.compile(r"\b(?:P\.?[ ]?O\.?|Post Office)[ ]?Box[ ]{1,2}[0-9]{1,6}\b", 
 _UNIT = re.compile(
     r",?[ \n]{0,2}(?:(?:apt|apartment|unit|suite|ste|flat|floor|fl|room|rm|bldg|"
     r"building)\.?[ ]?#?[ ]?[A-Za-z0-9-]{1,6}|#[ ]?[A-Za-z0-9-]{1,6}"
-    r"|[0-9]{1,2}(?:st|nd|rd|th)[ ]floor)\b",
+    r"|[0-9]{1,2}(?:st|nd|rd|th)[ ]floor)\b|[ ]\([0-9A-Za-z/]{1,5}\)",
     re.IGNORECASE,
 )
 _CITY = r"[A-Z][A-Za-z.'’-]{1,19}(?:[ ](?:[A-Z][A-Za-z.'’-]{1,19}|upon|on|of|de)){0,3}"
@@ -68,27 +70,18 @@ _IRISH = re.compile(
     rf"(?:[,\n][ \n]{{0,2}}(?:Co\.?[ ])?{_CITY}(?:[ ][0-9]{{1,2}})?){{0,3}}[ ,\n]{{1,3}}[A-Z][0-9][0-9W][ "
     rf"]?[A-Z0-9]{{4}}(?![A-Za-z0-9])"
 )
+_TOWN = re.compile(rf",?[ ](?P<town>{_CITY})(?:[ ][A-Z]{{1,2}}[0-9][A-Z0-9]?(?![A-Za-z0-9]))?")
 _CITY_ALONE = re.compile(rf",[ ]{_CITY}(?=[.,;\n)]|$| (?:and|but|please|if|so|since|now|is)\b)")
 _FLAT_BEFORE = re.compile(
-    r"(?:Flat|Apartment|Apt\.?|Unit|Suite|Room|House|"
-    r"Studio)[ ][A-Za-z0-9]{1,5},?[ \n]{1,2}(?:[A-Z][a-z]+ (?:House|Court|Lodge|Building|"
-    r"Tower),[ ])?$|(?:The )?(?:[A-Z][a-z]+[ ]){1,3}(?:House|Cottage|Lodge|Farm|Barn|Rectory|Vicarage|Hall|Mill|"
-    r"Court|Tower|"
-    r"Building|Apartments|Villa|Mansions|Point|Wharf),[ ]$",
+    r"(?:(?:Flat|Apartment|Apt\.?|Unit|Suite|Ste\.?|Room|House|Studio|Block|Blk\.?|Bldg\.?|Building|Floor|Level|"
+    r"Lot|Tower)[ ]#?"
+    r"[A-Za-z0-9/-]{1,7},?[ \n]{1,2}|(?:[0-9]{1,2}(?:st|nd|rd|th)|Top|Ground|First|Second|Third|Basement|Upper|"
+    r"Lower)[ ]"
+    r"(?:Floor Flat|Floor|Flat),?[ \n]{1,2}|(?:The )?(?:[A-Z][a-z]+[ ]){1,3}(?:House|Cottage|Lodge|Farm|Barn|"
+    r"Rectory|Vicarage|"
+    r"Hall|Mill|Court|Tower|Building|Apartments|Villa|Mansions|Point|Wharf),[ ]){1,3}$",
     re.IGNORECASE,
 )
-# A house by its name, the street or village, and a British postcode: "Cedar Cottage, Mill Lane, Ashby, LE65 1AA".
-_HOUSE = (
-    r"Cottage|House|Lodge|Farm|Farmhouse|Barn|Rectory|Vicarage|Manor|Mill|Court|Lane|Road|Street|Close|Avenue|"
-    r"Drive|Way|Hill|"
-    r"Row|Terrace|Gardens|Green|Mews|Place|Square|Crescent|Grove|Park|Rise|Walk|Gate|Bank|View|End|Croft"
-)
-_SEGMENT = r"(?:[A-Z][A-Za-z'’.-]{1,19}[ ]){0,3}"
-_NAMED_HOUSE = re.compile(
-    rf"(?<![A-Za-z0-9])(?:[0-9]{{1,4}}[A-Za-z]?,?[ ])?(?:The[ ])?{_SEGMENT}(?:{_HOUSE})"
-    rf"(?:[,\n][ \n]{{0,2}}{_CITY}){{0,4}}[ ,\n]{{1,3}}{_POSTCODE}(?![A-Za-z0-9])"
-)
-_POSTCODE_AT = re.compile(rf"(?<![A-Za-z0-9]){_POSTCODE}(?![A-Za-z0-9])")
 # A firm's premises: "the store at", "our branch on".
 _PREMISES = re.compile(
     r"\b(?:store|shop|branch|office|restaurant|warehouse|clinic|hospital|museum|hotel|depot|station|headquarters|"
@@ -122,9 +115,9 @@ def english_addresses(text: str) -> Iterator[Span]:
         if _PREMISES.search(text, max(0, start - 40), start):
             continue
         yield _whole(text, start, end, 0.85)
-    if _POSTCODE_AT.search(text):
-        for match in _NAMED_HOUSE.finditer(text):
-            yield Span(*match.span(), "LOCATION", 0.83)
+    for start, end, entity, score in by_postcode(text):
+        if not _PREMISES.search(text, max(0, start - 40), start):
+            yield Span(start, end, entity, score)
     for pattern in (_BROADWAY, _BOX):
         for match in pattern.finditer(text):
             yield _whole(text, match.start(), match.end(), 0.86)
@@ -202,4 +195,8 @@ def _whole(text: str, start: int, end: int, score: float) -> Span:
         if found:
             end = found.end()
             break
-    return Span(start, end, "LOCATION", score)
+    else:
+        town = _TOWN.match(text, end)
+        if town and town["town"].split(" ")[0] in PLACES:
+            end = town.end()
+    return Span(start, with_country(text, end), "LOCATION", score)

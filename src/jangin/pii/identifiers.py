@@ -29,12 +29,16 @@ _IP_SAYS = ("ip",)
 
 _NANP = re.compile(r"[2-9][0-9]{2}[2-9](?!11)[0-9]{6}")
 _HEALTH = re.compile(
-    r"\b(?:patients?|pts?|GP|GP2GP|EMIS|SystmOne|surgery|clinics?|clinical|clinician|hospitals?|wards?|bed|bleep|triage|"
-    r"referr\w+|prescri\w+|vaccin\w+|immunis\w+|screening|smear|nurses?|doctors?|dr|medical|medication|health\w*|consultant|"
-    r"A&E|midwife|maternity|newborn|baby|twins?|discharge\w*|diagnos\w+|bloods?|jabs?|practice|radiology|pharmac\w+|oncology|"
-    r"cardiology|theatre|ambulance|paramedics?|handover|physio\w*|dental|dentist|optician|hearing|allerg\w+|asthma|inhaler|"
+    r"(?<![A-Za-z])(?:patients?|pts?|GP|GP2GP|EMIS|SystmOne|surgery|clinics?|clinical|clinician|hospitals?|"
+    r"wards?|bed|bleep|triage|"
+    r"referr\w+|prescri\w+|vaccin\w+|immunis\w+|screening|smear|nurses?|doctors?|dr|medical|medication|health\w*|"
+    r"consultant|"
+    r"A&E|midwife|maternity|newborn|baby|twins?|discharge\w*|diagnos\w+|bloods?|jabs?|practice|radiology|"
+    r"pharmac\w+|oncology|"
+    r"cardiology|theatre|ambulance|paramedics?|handover|physio\w*|dental|dentist|optician|hearing|allerg\w+|"
+    r"asthma|inhaler|"
     r"tablets?|dos(?:e|age)|scans?|MRI|CT|ECG|X-?rays?|carers?|care home|hospice|dementia|diabet\w+|therap\w+|biopsy|"
-    r"PDS|Spine|e-RS|ICB|CCG|trust|DOB)\b|환자|병원",
+    r"PDS|Spine|e-RS|ICB|CCG|trust|DOB)(?![A-Za-z])|환자|병원",
     re.IGNORECASE,
 )
 _RING = re.compile(

@@ -58,7 +58,8 @@ _BANK_AFTER = re.compile(
 
 _HANGUL = re.compile("[가-힣]")
 _KOREAN_BANK = re.compile(
-    r"(?i:korea|kookmin|shinhan|woori|nonghyup|suhyup|kakao|toss|hana|\bIBK\b|\bKB\b|\bNH\b|\bKEB\b|busan|daegu|k ?bank|seoul|\bKRW\b)|"
+    r"(?i:korea|kookmin|shinhan|woori|nonghyup|suhyup|kakao|toss|hana|(?<![a-z])(?:IBK|KB|NH|KEB|KRW)(?![a-z])|"
+    r"busan|daegu|k ?bank|seoul)|"
     "국민|신한|우리은행|하나은행|농협|기업은행|카카오|카뱅|토스|케이뱅크|수협|신협|우체국|새마을|제일은행|저축은행"
 )
 
