@@ -1,7 +1,8 @@
 """Precision and recall of the detector of personal data on a labelled file, for each entity and language.
 
 A gold span counts as found when predicted spans of the same entity cover all of it; a predicted span counts as right
-when it overlaps a gold span of the same entity. A line: {"id", "text", "language", "spans": [{"start", "end", "entity"}]}
+when it overlaps a gold span of the same entity. Lines: {"id", "text", "language",
+"spans": [{"start", "end", "entity"}]}; ids only where halves are wanted.
 
 Rules are mended by looking at the development half only; the held-out half is counted, never shown. Both follow from
 the ids: within a language they are put in the order of their SHA-256, and take turns.

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from jangin.pii import checks
+from jangin.pii.korean_ids import KOREAN_BANK
 from jangin.pii.labels import Labels
 from jangin.pii.licences import british, fits, states_of
 from jangin.pii.spans import Span
@@ -38,6 +39,10 @@ _HOSPITAL = re.compile(
 _PATIENT_NUMBER = re.compile(
     r"환자[ :(#]{0,3}(?P<a>[A-Z]{0,2}[0-9][0-9-]{4,11})(?![0-9])|(?<![0-9A-Za-z-])(?P<b>[0-9][0-9-]{4,11})번?[ ]?환자"
 )
+_PATIENT = re.compile(
+    r"(?<![A-Za-z])(?:[Pp]atients?|[Pp]ts?|[Ii]npatient|[Oo]utpatient)[ ]{1,2}(?:[Nn]o\.?|#|ID|id|[Nn]umber)?[ ]?[:(]?"
+    r"(?P<a>[A-Z]{0,3}-?[0-9]{5,9}|[A-Z]{1,3}[0-9]{2,4}-[0-9]{2,5})(?![0-9A-Za-z-])"
+)
 _SHORT_CHART = re.compile(
     r"(?:차트|챠트|환자|chart)[ ]?(?:번호|no\.?|#)[ :는은가이]{0,3}(?P<value>[0-9]{3})(?![0-9-])", re.IGNORECASE
 )
@@ -68,6 +73,10 @@ def announced(text: str, labels: Labels, korean: bool) -> Iterator[Span]:
         yield from _tokens(text, labels)
     if labels.has(("account", "routing")) or _BANKING.search(text):
         yield from _accounts(text, labels, korean)
+    if "atient" in text or "pt" in text or "Pt" in text:
+        for match in _PATIENT.finditer(text):
+            if not _dated(match["a"], False):
+                yield Span(*match.span("a"), "MEDICAL_RECORD_NUMBER", 0.62)
     if "환자" in text or "차트" in text or "챠트" in text or "hart" in text:
         yield from _korean_records(text)
     if "MR" in text and (labels.has(("mrn",)) or "record" in text):
@@ -126,9 +135,13 @@ def _tokens(text: str, labels: Labels) -> Iterator[Span]:
             if digits <= 4 and value.isdigit() and text[max(0, start - 4) : start] == " of ":
                 continue  # the medical records of 2061 patients
             topic = _topic(text, labels, start, end)
+            if topic in ("dob", "phone", "nhs", "registered") and labels.joined(start, "mrn"):
+                topic = "mrn"
             if topic == "registered" and _HOSPITAL.search(text):
                 topic = "mrn"
             if topic == "mrn":
+                if text.startswith((" year", " month", "%"), end):
+                    continue
                 if digits < 5 and labels.before(start, 40) != "mrn" and labels.after(end, 20) != "mrn":
                     continue
                 if (digits >= 4 or size >= 9) and not _dated(value, labels.before(start, 6) == "mrn"):
@@ -159,20 +172,23 @@ def _accounts(text: str, labels: Labels, korean: bool) -> Iterator[Span]:
     "bank."""
     routed: list[tuple[int, int]] = []
     plain: list[tuple[int, int]] = []
+    korean_bank = KOREAN_BANK.search(text) is not None if labels.has(("routing",)) else None
     for match in _DIGITS.finditer(text):
         (start, end), value = match.span(), match.group()
         if _dated(value, False):
             continue
         topic = _topic(text, labels, start, end)
         digits = re.sub("[^0-9]", "", value)
-        if checks.routing(digits) and labels.before(start, 20) not in _NO_ROUTING:
-            if topic in ("routing", "account", "bank") or labels.after(end, 20) == "routing" or _BANKING.search(text):
-                routed.append((start, end))
-                yield Span(start, end, "US_BANK_NUMBER", 0.78)
-                continue
+        banking = topic in ("routing", "account", "bank") or labels.after(end, 20) == "routing" or _BANKING.search(text)
+        if banking and checks.routing(digits) and labels.before(start, 20) not in _NO_ROUTING:
+            routed.append((start, end))
+            yield Span(start, end, "US_BANK_NUMBER", 0.78)
+            continue
         if topic == "routing" and labels.near(("account",), start, end, 40, 20):
             topic = "account"
-        american = topic == "bank" and not korean and labels.near(("account", "routing"), start, end, 40, 20)
+        american = topic == "bank" and (
+            korean_bank is False or (not korean and labels.near(("account", "routing"), start, end, 40, 20))
+        )
         if topic == "account" or american or (not korean and _BANK_NAMED.search(text, max(0, start - 40), start)):
             yield Span(start, end, "US_BANK_NUMBER", 0.72)
         else:

@@ -6,6 +6,7 @@ from jangin.pii.words import phrases, words
 
 COMMON = frozenset(
     words("""
+    King Queen Prince Princess Pope Emperor Hurricane Typhoon Storm Cyclone Marriott Hilton Hampton Cisco Dyson Sapphire
     A About Above Access Accident According Accounts Across Action Active Activity Actual Add Added Additional Address
     Admission Admissions Adult Advance Advice Again Age Agency Agent Agreement Air Alert Alien Allergies Allergy Alpha
     Alternative Always Ambulance Amount Amounts Annual Another Answer Anyone Apartment App Appeal Applicant Applicants
@@ -164,12 +165,16 @@ PLACES = frozenset(
     Hindu Sikh Roman Oxfordshire Hertfordshire Somali Sudanese Bangladeshi Singaporean Valencia Seville Naples Turin
     Florence Venice Bologna Lyon Marseille Nice Toulouse Bordeaux Lille Nantes Strasbourg Gangnam Mapo Mokdong Hongdae
     Itaewon Yongsan Jongno Songpa Bundang Pangyo Ilsan Christmas Easter Ramadan Hanukkah Diwali Chuseok Seollal
-    Halloween Thanksgiving Valentines
+    Halloween Thanksgiving Valentines Buenos Aires Sao Paulo Janeiro Montevideo Bogota
+    Lima Quito Caracas Havana Kingston Nassau Reykjavik Tirana Zagreb Belgrade Sarajevo Skopje Bratislava Ljubljana
+    Valletta Nicosia Tbilisi Yerevan Baku Tashkent Almaty Astana Ulaanbaatar Vientiane Thames Heights
 """)
 )
 # Firms, towns and things that are called like people.
 BRANDS = frozenset(
     phrases("""
+    Jack Daniel, John Lewis, Levi Strauss, Fred Perry, Kate Spade, Henry Ford, Walt Disney, Jim Beam, Jimmy John,
+    Trader Joe, Duane Reade, Rite Aid, Sam Adams, Harper Collins, Pearl Jam, Tommy Bahama, Robert Bosch, Ernst Young,
     Abu Dhabi, Addis Ababa, Alexander Technique, Alexander Wang, Allen Overy, Ann Arbor, Ann Summers, Aston Martin,
     Aunt Bessie, Baker McKenzie, Barclays Bank, Baton Rouge, Ben Jerry, Calvin Klein, Cape Cod, Carl Zeiss,
     Carson City, Charles Schwab, Christian Dior, Clifford Chance, Cooper Hewitt, Crohn Disease, Des Moines,

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from jangin.pii.common_words import BRANDS
-from jangin.pii.english_people import GIVEN, STOP, UNSURE, known, no_day, people, sequences
+from jangin.pii.common_words import BRANDS, COMMON
+from jangin.pii.english_people import GIVEN, LINKS, STOP, UNSURE, borne, known, no_day, people, sequences
 from jangin.pii.name_lists import KOREAN_ROMAN, NOT_ENGLISH_NAMES, THINGS
 from jangin.pii.spans import Span
+from jangin.pii.surnames import SURNAMES
 from jangin.pii.words import words
 
 _PART = (
@@ -80,7 +81,10 @@ _SYLLABLES = re.compile(
     "san|il|ok|ja|nam|ki|gi|chang|jong|bum|beom|moon|mun|hyuk|hyeok|wook|uk|sik|shik|pil|lin|rim|"
     "hwa|ran|se|so|mo|yu|yoo|ju|joo|geun|keun|rae|rye|kwon|jung)"
 )
-_SAINT = re.compile(r"\b(?:St\.?|Saint|San|Santa|Monte|Fort|Port|Lake|Mount|El|Los)[ ]$")
+_NEVER = COMMON - SURNAMES - GIVEN
+_TITLED_THINGS = frozenset(
+    words("Martens Pepper Coffee Oetker Doubtfire Muscle Bean Seuss Who Clean Kipling Robot Scholl")
+)
 _SPEAKS = re.compile(r",? (?:from|calling|here|speaking|again|writing)\b")
 _REVERSED = re.compile(rf"(?:^|\n|[:(;][ ]?)(?P<name>{_PART},[ ](?P<first>{_PART}))(?=[ ]?(?:[(\n;.]|$))")
 _GIVEN_ONLY, _NO_NAMES = GIVEN - UNSURE, NOT_ENGLISH_NAMES | THINGS
@@ -95,13 +99,19 @@ def english_names(text: str) -> Iterator[Span]:
     yield from people(text, runs)
     for match in _TITLED.finditer(text):
         size = _cut(match["name"], text, match.end("name"), strict=False)
-        if size and match["name"] not in ("Martens", "Pepper"):
+        if size and match["name"].split(" ")[0] not in _TITLED_THINGS:
             yield Span(match.start("name"), match.start("name") + size, "PERSON", 0.8)
     for pattern, score in ((_INTRODUCED, 0.65), (_MENTIONED, 0.6), (_I_AM, 0.6)):
         for match in pattern.finditer(text):
             name = match["name"]
             size = _cut(name, text, match.end("name"), strict=False)
             if not no_day(name[:size], text[match.start("name") + size :][:12]):
+                continue
+            if (
+                size
+                and pattern is not _INTRODUCED
+                and borne(text, match.start("name"), match.start("name") + size, True)
+            ):
                 continue
             head = name[:size].replace(",", "").split(" ")
             sure = pattern is _INTRODUCED and (len(head) >= 2 or _sure(match.group()))
@@ -128,7 +138,7 @@ def english_names(text: str) -> Iterator[Span]:
         if not size:
             continue
         kept = " ".join(words)[:size].split(" ")
-        if _SAINT.search(text, max(0, place - 8), place):
+        if borne(text, place, place + size, len(kept) == 1):
             continue  # St. Louis
         if len(kept) >= 2 and (kept[0] not in UNSURE or known(kept, text[max(0, place - 12) : place])):
             yield Span(place, place + size, "PERSON", 0.62)
@@ -191,28 +201,14 @@ def _cut(name: str, text: str, end: int, strict: bool) -> int:
     for word in words:
         if word in THINGS and kept and not (len(kept) == 1 and kept[0] in GIVEN and word in _ALSO_SURNAMES):
             return 0 if strict or len(kept) == 1 else len(" ".join(kept))
-        if word in NOT_ENGLISH_NAMES and not (word in GIVEN and not kept) and not (word in _ALSO_SURNAMES and kept):
+        if (
+            (word in NOT_ENGLISH_NAMES or word in _NEVER)
+            and not (word in GIVEN and not kept)
+            and not (word in _ALSO_SURNAMES and kept)
+        ):
             break
         kept.append(word)
-    while kept and kept[-1] in (
-        "de",
-        "del",
-        "la",
-        "van",
-        "von",
-        "der",
-        "den",
-        "bin",
-        "ibn",
-        "al",
-        "el",
-        "da",
-        "dos",
-        "di",
-        "du",
-        "ter",
-        "san",
-    ):
+    while kept and kept[-1] in LINKS:
         kept.pop()
     if not kept or (len(kept) == 1 and len(kept[0]) == 2 and kept[0].endswith(".")):
         return 0

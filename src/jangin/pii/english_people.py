@@ -87,6 +87,26 @@ _WEAK_BEFORE = re.compile(
     r"\b(?:at|in|near|via|from|to|of|on|the|st\.?|saint|mount|lake|fort|port|san|new)[ ]$", re.IGNORECASE
 )
 _RECORD = re.compile(r"[0-9]{4}|[0-9]{2,3}[-. ][0-9]{2}|@")
+# What makes a name a thing: before it, behind it, behind a single word, behind two words that no list knows.
+_RULER = re.compile(
+    r"(?:\b(?:King|Queen|Prince|Princess|Pope|Emperor|Saint|St\.?|Hurricane|Typhoon|Storm|Cyclone|Lake|River|"
+    r"Mount|Mt\.?|Cape|Fort|"
+    r"Port|San|Santa|Monte|El|Los|Las|Sao|Rio|Team|Project|Operation|Planet|Camp)[ ]|& )$"
+)
+_BORNE = re.compile(
+    r"(?:['’]s)?[ ](?:[IVX]{2,5}\b|V\b|(?:ward|hospice|gift|trial|institute|foundation|line|paint|font|scale|"
+    r"score|scores|test|"
+    r"criteri\w+|law|theorem|constant|distribution|syndrome|disease|lymphoma|effect|bag|potato\w*|crude|lecture|"
+    r"prize|award|"
+    r"tickets?|voucher|store|shop|branch|whisky|whiskey|jeans|novel|album|concert|show|film|movie|series|hotel|"
+    r"bridge|street|"
+    r"road|park|station|school|college|hospital|clinic|building|chair|desk|vaccine|protocol|method|sign|ring|"
+    r"man[oe]\w+|number|"
+    r"curve|plot|estimator|model|filter|transform|tower|hall|library|museum|airport|stadium|lounge|suite|conference)\b)"
+)
+_SINGLE_BORNE = re.compile(r"['’]s [A-Z]|[ ][0-9]{1,3}(?:\.[0-9]+)?(?![0-9-])|, [A-Z]{2}\b")
+_FIELD = re.compile(r"[:=][ ]?[\"'“]$")
+_PAIR_BORNE = re.compile(r"[ ][0-9]{1,4}(?![0-9-])|[\"”]")
 _AND = re.compile(rf"(?:,? and |,? & | \+ | / |, |; )(?P<name>{NAME})")
 _ONE = re.compile(WORD)
 _MONTHS = frozenset(("April", "May", "June", "August"))
@@ -155,7 +175,7 @@ def _person(text: str, match: re.Match[str], record: bool) -> tuple[int, int] | 
         place += len(parts.pop(0)) + 1
     kept: list[str] = []
     for part in parts:
-        if part in STOP and part not in SURNAMES and part not in LINKS and kept:
+        if kept and part in STOP and part not in SURNAMES and part not in GIVEN and part not in LINKS:
             break
         kept.append(part)
     thing = len(kept) < len(parts) and parts[len(kept)] in THINGS
@@ -175,12 +195,16 @@ def _person(text: str, match: re.Match[str], record: bool) -> tuple[int, int] | 
     if _announced(before, after, text, end):
         return (place, end) if big[0] not in STOP or len(big) > 1 else None
     initial = kept[0].endswith(".")
+    if borne(text, place, end, len(kept) == 1):
+        return None
     if len(big) < 2 and not initial:
         return None
     if known(big, before) or (initial and big[0] in SURNAMES):
         return place, end
     plain = not initial and len(big) <= 3 and len(kept) == len(parts) and not any(map(_word, big))
-    return (place, end) if record and plain and _MAY_BEFORE.search(before) else None
+    if not (record and plain) or (_PAIR_BORNE.match(after) and not _FIELD.search(before)):
+        return None
+    return (place, end) if _MAY_BEFORE.search(before) else None
 
 
 def _announced(before: str, after: str, text: str, end: int) -> bool:
@@ -194,6 +218,13 @@ def _announced(before: str, after: str, text: str, end: int) -> bool:
     if _DASHED.search(before):
         return not text[end:].strip(" .\n")
     return _SAYS_I.search(before) is not None and _SPEAKS.match(after) is not None
+
+
+def borne(text: str, start: int, end: int, single: bool) -> bool:
+    """Whether a king, a storm, a street, a scale or a shop bears the name."""
+    if _RULER.search(text, max(0, start - 12), start) or _BORNE.match(text, end):
+        return True
+    return single and _SINGLE_BORNE.match(text, end) is not None
 
 
 def _word(part: str) -> bool:
@@ -218,6 +249,8 @@ def known(big: list[str], before: str) -> bool:
         return False
     if first in GIVEN:
         if first in UNSURE:  # Rose Quartz, Rose Hill
+            if last in THINGS:  # Lincoln Park
+                return False
             known = last in SURE_SURNAMES or (last in WORDY and not _WEAK_BEFORE.search(before))
             return known or not _word(last)
         return last not in STOP or last in SURNAMES

@@ -57,7 +57,7 @@ _BANK_AFTER = re.compile(
 
 
 _HANGUL = re.compile("[가-힣]")
-_KOREAN_BANK = re.compile(
+KOREAN_BANK = re.compile(
     r"(?i:korea|kookmin|shinhan|woori|nonghyup|suhyup|kakao|toss|hana|(?<![a-z])(?:IBK|KB|NH|KEB|KRW)(?![a-z])|"
     r"busan|daegu|k ?bank|seoul)|"
     "국민|신한|우리은행|하나은행|농협|기업은행|카카오|카뱅|토스|케이뱅크|수협|신협|우체국|새마을|제일은행|저축은행"
@@ -134,8 +134,8 @@ def passports(text: str, labels: Labels, korean: bool) -> Iterator[Span]:
 def accounts(text: str, labels: Labels) -> Iterator[Span]:
     """KR_BANK_ACCOUNT: digits in a bank's groups, or any, where an account, a transfer or a bank is spoken of."""
     hangul = _HANGUL.search(text) is not None
-    american = labels.has(("routing",)) and not (hangul and _KOREAN_BANK.search(text))
-    if american or (not hangul and not _KOREAN_BANK.search(text)):
+    american = labels.has(("routing",)) and not (hangul and KOREAN_BANK.search(text))
+    if american or (not hangul and not KOREAN_BANK.search(text)):
         return  # accounts of other countries are announced
     for pattern in (_ACCOUNT, _ACCOUNT_SPACED, _ACCOUNT_BARE):
         for match in pattern.finditer(text):

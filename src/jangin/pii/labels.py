@@ -27,14 +27,17 @@ _TOPICS = {
     "가상계좌 자동이체 "
     "kookmin shinhan woori nonghyup kakaobank hana ibk",
     "account": "account acct accts a/c checking savings deposit iban",
-    "routing": "routing rtg rtn aba 라우팅 라우팅번호 라우팅넘버",  # of an American bank: nine digits with a check digit
+    "routing": "routing rtg rtn aba 라우팅 라우팅번호 "
+    "라우팅넘버",  # of an American bank: nine digits with a check digit
     "card": "카드 카드번호 신용카드 체크카드 card visa mastercard amex cvc cvv credit debit",
     "passport": "여권 여권번호 passport passports",
     "driver": "운전면허 면허 면허증 면허번호 운전면허번호 driver drivers driver's driving dl cdl dvla licence "
     "license dmv mvc",
     "mrn": "환자번호 차트번호 병록번호 진료번호 의무기록 의무기록번호 진찰권 환자등록번호 병원등록번호 "
     "챠트번호 차트 챠트 "
-    "환자id 환자고유번호 환자코드 환자식별번호 병원번호 병원id 원내번호 내원번호 진료기록번호 차트넘버 챠트넘버 수검번호 진료카드번호 진료카드 수진자번호 병록 mrn mrns emr ehr crn chart medical-record medical hospital patient",
+    "환자id 환자고유번호 환자코드 환자식별번호 병원번호 병원id 원내번호 내원번호 진료기록번호 차트넘버 챠트넘버 "
+    "수검번호 진료카드번호 진료카드 수진자번호 병록 mrn mrns emr ehr crn hrn urn hn wristband facesheet chart "
+    "medical-record medical hospital patient",
     "registered": "등록번호 reg.no",  # of a patient only where a hospital is spoken of
     "dob": "생년월일 생일 출생 태어난 태어났 생년 생월 birth dob d.o.b born birthday birthdate",
     "ssn": "사회보장번호 ssn ssns ssn's social itin ss#",
@@ -51,7 +54,8 @@ _TOPICS = {
     "case coupon barcode confirmation booking reservation transaction po parcel shipment batch lot item code "
     "policy version build commit patent docket claim voucher promo asin upc ean vin hash timestamp accession csn "
     "encounter specimen sample rx ndc npi "
-    "trace manifest folio plate plates locker ein duns 신고번호 수출신고번호 수입신고번호 녹취번호 품의번호 차량등록번호 자동차등록번호 특허등록번호 상표등록번호 디자인등록번호 등록증번호 제조번호 로트 병동번호",
+    "trace manifest folio plate plates locker ein duns 신고번호 수출신고번호 수입신고번호 녹취번호 품의번호 "
+    "차량등록번호 자동차등록번호 특허등록번호 상표등록번호 디자인등록번호 등록증번호 제조번호 로트 병동번호",
     "date": "가입일 계약일 입사 발급 만료 유효기간 예약 진료일 방문 결제일 납부 설립 개업 발행 시행 마감 "
     "작성일 신청일 등록일 수술 입원 "
     "퇴원 출시 배송일 만기 접종 검사일 예정일 "
@@ -60,7 +64,8 @@ _TOPICS = {
 }
 # Two words that say more than each of them.
 _PHRASES = {
-    "mrn": "patientid|patientno|mrnumber|medicalrecord|medical record|medical rec|med rec|health record|patient id|patient no|patient record|patient file|"
+    "mrn": "patientid|patientno|mrnumber|medicalrecord|medical record|medical rec|med rec|health record|patient "
+    "id|patient no|patient record|patient file|"
     "patient identifier|medical file|medical number|medical no|medical id|"
     "hosp. no|pt. no|pt. id|mr#|uhid|empi|patient number|patient #|patient ref|"
     "pt id|pt no|pt number|pt#|pt #|hospital no|hospital number|hospital num|hospital id|hospital #|hosp no|hosp "
@@ -164,6 +169,17 @@ class Labels:
                 return topic
             place -= 1
         return None
+
+    def joined(self, start: int, topic: str) -> bool:
+        """Whether the nearest label before is one of several in a row of which one has the topic: "MRN/DOB: ..."."""
+        place = bisect_right(self._ends, start) - 1
+        if place < 0 or start - self._ends[place] > 40:
+            return False
+        while place > 0 and self._found[place][0] - self._ends[place - 1] <= 5:
+            place -= 1
+            if self._found[place][2] == topic:
+                return True
+        return False
 
     def _bound(self, end: int, start: int) -> bool:
         between = self._text[end:start]

@@ -74,7 +74,7 @@ def by_postcode(text: str) -> Iterator[Span]:
             reached = end
             yield Span(start, end, "LOCATION", 0.87)
     for match in _LOWER.finditer(text):
-        yield Span(*match.span(), "LOCATION", 0.84)
+        yield Span(*match.span(), "LOCATION", 0.88)
 
 
 def with_country(text: str, end: int) -> int:
