@@ -18,8 +18,6 @@ import json
 from collections import Counter
 from pathlib import Path
 
-from statsmodels.stats.proportion import proportion_confint
-
 from jangin.pii import ENTITIES, Detector
 
 HALVES = ("dev", "held-out")
@@ -79,6 +77,8 @@ def share(part: int, whole: int) -> dict:
     """A share with its 95 % Wilson limits; None for nothing of nothing."""
     if not whole:
         return {"share": None, "of": 0}
+    from statsmodels.stats.proportion import proportion_confint  # a second and more; the halves do without
+
     lower, upper = proportion_confint(part, whole, alpha=0.05, method="wilson")
     return {"share": round(part / whole, 4), "lower": round(lower, 4), "upper": round(upper, 4), "of": whole}
 
@@ -163,7 +163,7 @@ def main() -> None:
     if arguments.result:
         kept = json.loads(arguments.result.read_text("utf-8")) if arguments.result.is_file() else {}
         kept["now" if "first run, before any mending" in kept else "first run, before any mending"] = report
-        arguments.result.write_text(json.dumps(kept, ensure_ascii=False, indent=1) + "\n", "utf-8")
+        arguments.result.write_text(json.dumps(kept, ensure_ascii=False) + "\n", "utf-8")
     if arguments.json:
         print(json.dumps(report, ensure_ascii=False))
         return

@@ -61,6 +61,24 @@ HEALTH = [
     ("Birthdate (mm/dd/yyyy): 12/01/1974", ["DATE_OF_BIRTH=12/01/1974"]),
 ]  # fmt: skip
 
+ADDRESSES = [
+    ("Mail it to 12 Elm St\nApt 4\nSpringfield, IL 62704", ["LOCATION=12 Elm St\nApt 4\nSpringfield, IL 62704"]),
+    ("My address is PO Box 442, Truth or Consequences, NM 87901.",
+     ["LOCATION=PO Box 442, Truth or Consequences, NM 87901"]),
+    ("Return to Cedar Cottage, Mill Lane, Ashby, LE65 1AA", ["LOCATION=Cedar Cottage, Mill Lane, Ashby, LE65 1AA"]),
+    ("lives at Flat 3/2, 18 Hyndland Road, Glasgow G12 8QQ, UK now",
+     ["LOCATION=Flat 3/2, 18 Hyndland Road, Glasgow G12 8QQ, UK"]),
+    ("living at 12 Ardmore Close, Galway, H91 X2Y3", ["LOCATION=12 Ardmore Close, Galway, H91 X2Y3"]),
+    ("Unit 4/17 Kent Street, Sydney NSW 2000", ["LOCATION=Unit 4/17 Kent Street, Sydney NSW 2000"]),
+    ("45 King St W, Toronto, ON M5H 1J8", ["LOCATION=45 King St W, Toronto, ON M5H 1J8"]),
+    ("i live at 742 evergreen terrace springfield il 62704",
+     ["LOCATION=742 evergreen terrace springfield il 62704"]),
+    ("cheque to 5 rue Saint-Jacques, 75005 Paris, France", ["LOCATION=5 rue Saint-Jacques, 75005 Paris, France"]),
+    ("Kastanienallee 82, 10435 Berlin", ["LOCATION=Kastanienallee 82, 10435 Berlin"]),
+    ("Unit 1201, Bldg 103, 27 Dosan-daero 45-gil, Gangnam-gu, Seoul 06021",
+     ["LOCATION=Unit 1201, Bldg 103, 27 Dosan-daero 45-gil, Gangnam-gu, Seoul 06021"]),
+]  # fmt: skip
+
 PEOPLE = [
     ("My name is Oluwaseun Adeyemi and I was billed twice", ["PERSON=Oluwaseun Adeyemi"]),
     ("I spoke with Thandiwe Nkosi last week", ["PERSON=Thandiwe Nkosi"]),
@@ -69,10 +87,15 @@ PEOPLE = [
     ("Please update the beneficiary to Ravindra Deshpande", ["PERSON=Ravindra Deshpande"]),
     ("Dr. Kowalczyk prescribed it", ["PERSON=Kowalczyk"]),
     ("J. R. Prentice signed for the parcel", ["PERSON=J. R. Prentice"]),
+    ("Hi Mirabel, it's Bryony here", ["PERSON=Mirabel", "PERSON=Bryony"]),
+    ('{"full_name": "Ottoline Graves", "plan": "pro"}', ["PERSON=Ottoline Graves"]),
+    ("Swiss account of Reto Aebischer and Ursina Caflisch", ["PERSON=Reto Aebischer", "PERSON=Ursina Caflisch"]),
+    ("Owner: Lionel Abara. Remove Lionel by 4 p.m.", ["PERSON=Lionel Abara", "PERSON=Lionel"]),
+    ("my wife Xiomara called twice", ["PERSON=Xiomara"]),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "expected"), BANKING + LICENCES_AND_PASSPORTS + HEALTH + PEOPLE)
+@pytest.mark.parametrize(("text", "expected"), BANKING + LICENCES_AND_PASSPORTS + HEALTH + ADDRESSES + PEOPLE)
 def test_what_customers_write_is_found_to_the_letter(text: str, expected: list[str]) -> None:
     assert found(text) == expected
 
@@ -100,6 +123,14 @@ LEAVES = [
     "The account manager will call on 03/04/2025 about order 55012378894",
     "Parkinson's disease, Wells Fargo, Baker Street, Lockheed Martin, Santa Cruz, Dow Jones",
     "NHS waiting list: 7,600,000 patients",
+    "The medical records of 2061 patients aged 50-69 years",
+    "Henry VIII, a Queen Anne chair, the Florence Nightingale ward, Hurricane Katrina",
+    "St. Louis, San Diego, Sao Paulo and Lake Victoria",
+    "Post it by May 3rd, before June 12 at the latest",
+    "Series 9, Sport Loop; parade on 17 March 2024, Fifth Avenue closed",
+    "The store at 500 Main Plaza opens at ten",
+    "Firmware 172.31.4 ships with bootloader 1.0.0.27; the radio stays on 6.3.119.0",
+    "Passcode 448291, Host Key 112233, Retrospective Studies 1998-2004",
 ]
 
 

@@ -36,15 +36,16 @@ _HOSPITAL = re.compile(
     "항암|마취|전원|이송|"
     "혈압|체온|당뇨|차트|의무기록|보호자|CT|MRI|EMR"
 )
+# 등록번호 of something else than a patient; without one of these words seven or eight digits are a hospital's.
+_REGISTERS = re.compile(
+    "사업|차량|자동차|특허|상표|법인|협회|자격|면허|제품|수입|건설|출판|농약|비료|기기|선박|동물|장애|보훈|외국인|주민"
+)
 _PATIENT_NUMBER = re.compile(
     r"환자[ :(#]{0,3}(?P<a>[A-Z]{0,2}[0-9][0-9-]{4,11})(?![0-9])|(?<![0-9A-Za-z-])(?P<b>[0-9][0-9-]{4,11})번?[ ]?환자"
 )
 _PATIENT = re.compile(
     r"(?<![A-Za-z])(?:[Pp]atients?|[Pp]ts?|[Ii]npatient|[Oo]utpatient)[ ]{1,2}(?:[Nn]o\.?|#|ID|id|[Nn]umber)?[ ]?[:(]?"
     r"(?P<a>[A-Z]{0,3}-?[0-9]{5,9}|[A-Z]{1,3}[0-9]{2,4}-[0-9]{2,5})(?![0-9A-Za-z-])"
-)
-_SHORT_CHART = re.compile(
-    r"(?:차트|챠트|환자|chart)[ ]?(?:번호|no\.?|#)[ :는은가이]{0,3}(?P<value>[0-9]{3})(?![0-9-])", re.IGNORECASE
 )
 _RECORD = re.compile(r"(?<![A-Za-z0-9])MRN?[-#][0-9]{2,}(?:-[0-9]{2,}){0,3}(?![A-Za-z0-9])")
 _OLD_WASHINGTON = re.compile(r"(?<![A-Z0-9*])[A-Z]{2}[A-Z*]{5}[0-9][0-9A-Z*]{4}(?![A-Z0-9*])")
@@ -77,7 +78,7 @@ def announced(text: str, labels: Labels, korean: bool) -> Iterator[Span]:
         for match in _PATIENT.finditer(text):
             if not _dated(match["a"], False):
                 yield Span(*match.span("a"), "MEDICAL_RECORD_NUMBER", 0.62)
-    if "환자" in text or "차트" in text or "챠트" in text or "hart" in text:
+    if "환자" in text:
         yield from _korean_records(text)
     if "MR" in text and (labels.has(("mrn",)) or "record" in text):
         for match in _RECORD.finditer(text):
@@ -109,7 +110,7 @@ def _passports(text: str, labels: Labels) -> Iterator[Span]:
             if digits < 5 or not 7 <= size <= 12 or _dated(value, False) or _COMPACT_DATE.fullmatch(value):
                 continue
             if _topic(text, labels, start, end) == "passport":
-                yield Span(start, end, "PASSPORT", 0.7)
+                yield Span(start, end, "PASSPORT", 0.55)  # below every shape that is known
 
 
 def _korean_records(text: str) -> Iterator[Span]:
@@ -119,8 +120,6 @@ def _korean_records(text: str) -> Iterator[Span]:
         if not _dated(value, False) and not value.startswith("01"):
             start = match.start(part)
             yield Span(start, start + len(value), "MEDICAL_RECORD_NUMBER", 0.62)
-    for match in _SHORT_CHART.finditer(text):
-        yield Span(*match.span("value"), "MEDICAL_RECORD_NUMBER", 0.62)
 
 
 def _tokens(text: str, labels: Labels) -> Iterator[Span]:
@@ -137,7 +136,9 @@ def _tokens(text: str, labels: Labels) -> Iterator[Span]:
             topic = _topic(text, labels, start, end)
             if topic in ("dob", "phone", "nhs", "registered") and labels.joined(start, "mrn"):
                 topic = "mrn"
-            if topic == "registered" and _HOSPITAL.search(text):
+            if topic == "registered" and (
+                _HOSPITAL.search(text) or (value.isdigit() and 7 <= digits <= 8 and not _REGISTERS.search(text))
+            ):
                 topic = "mrn"
             if topic == "mrn":
                 if text.startswith((" year", " month", "%"), end):
