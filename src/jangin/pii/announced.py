@@ -50,6 +50,7 @@ _PATIENT = re.compile(
 _RECORD = re.compile(r"(?<![A-Za-z0-9])MRN?[-#][0-9]{2,}(?:-[0-9]{2,}){0,3}(?![A-Za-z0-9])")
 _OLD_WASHINGTON = re.compile(r"(?<![A-Z0-9*])[A-Z]{2}[A-Z*]{5}[0-9][0-9A-Z*]{4}(?![A-Z0-9*])")
 _LICENCE_WORD = re.compile(r"licen[cs]e|\bC?DL\b|\bDVLA\b|\bDMV\b|\bMVC\b|\bpermit\b", re.IGNORECASE)
+_NINE = re.compile(r"[0-9](?:[- ]?[0-9]){8}(?![0-9])")
 _BANKING = re.compile(
     r"(?<![A-Za-z])(?:routing|ABA|RTN|ACH|wires?|wiring|deposits?|banks?|banking|checking|savings|acct|account|"
     r"credit union|payroll|"
@@ -72,7 +73,7 @@ def announced(text: str, labels: Labels, korean: bool) -> Iterator[Span]:
         yield from _passports(text, labels)
     if labels.has(("mrn", "registered", "driver")):
         yield from _tokens(text, labels)
-    if labels.has(("account", "routing")) or _BANKING.search(text):
+    if labels.has(("account", "routing")) or (_NINE.search(text) and _BANKING.search(text)):
         yield from _accounts(text, labels, korean)
     if "atient" in text or "pt" in text or "Pt" in text:
         for match in _PATIENT.finditer(text):

@@ -52,6 +52,16 @@ _SURE_BEFORE = re.compile(
     r")$",
     re.IGNORECASE,
 )
+_CUES = frozenset(  # the last words of what `_SURE_BEFORE` matches: a quick look before it
+    words("""
+    name named names s is was as of surname forename called i by behalf o attn fao for with to ex partner husband wife son
+    daughter mum mom dad mother father brother sister cousin niece nephew uncle aunt auntie nan gran grandma grandpa
+    grandmother grandfather grandson granddaughter girlfriend boyfriend fiance fiancé fiancee fiancée flatmate roommate
+    housemate neighbour neighbor landlord landlady carer colleague coworker friend boss supervisor assistant solicitor
+    accountant dentist therapist midwife babysitter nanny stepson stepdaughter stepfather stepmother caretaker twin child
+    baby chef nurse coach
+""")
+)
 _GREETED = re.compile(
     r"(?:^|[\n>\"“:])[ ]*(?:hi|hello|hey|dear|hiya|good (?:morning|afternoon|evening))[ ,]{1,2}(?:there,? )?$",
     re.IGNORECASE,
@@ -209,7 +219,11 @@ def _person(text: str, match: re.Match[str], record: bool) -> tuple[int, int] | 
 
 def _announced(before: str, after: str, text: str, end: int) -> bool:
     """Whether what stands around it says that it is a name, be it a single word."""
-    if _SURE_BEFORE.search(before):
+    tail = before.rstrip(" :=\"'’“‘(,._-")
+    place = len(tail)
+    while place and tail[place - 1].isalpha():
+        place -= 1
+    if tail[place:].lower() in _CUES and _SURE_BEFORE.search(before):
         return True
     if _GREETED.search(before):
         return _CALLED.match(after) is not None

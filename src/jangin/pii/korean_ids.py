@@ -56,6 +56,7 @@ _BANK_AFTER = re.compile(
 )
 
 
+_NINE = re.compile(r"[0-9](?:[-. ]{0,3}\n?[0-9]){8}")
 _HANGUL = re.compile("[가-힣]")
 KOREAN_BANK = re.compile(
     r"(?i:korea|kookmin|shinhan|woori|nonghyup|suhyup|kakao|toss|hana|(?<![a-z])(?:IBK|KB|NH|KEB|KRW)(?![a-z])|"
@@ -133,6 +134,8 @@ def passports(text: str, labels: Labels, korean: bool) -> Iterator[Span]:
 
 def accounts(text: str, labels: Labels) -> Iterator[Span]:
     """KR_BANK_ACCOUNT: digits in a bank's groups, or any, where an account, a transfer or a bank is spoken of."""
+    if _NINE.search(text) is None:
+        return
     hangul = _HANGUL.search(text) is not None
     american = labels.has(("routing",)) and not (hangul and KOREAN_BANK.search(text))
     if american or (not hangul and not KOREAN_BANK.search(text)):
