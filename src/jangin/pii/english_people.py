@@ -54,12 +54,12 @@ _SURE_BEFORE = re.compile(
 )
 _CUES = frozenset(  # the last words of what `_SURE_BEFORE` matches: a quick look before it
     words("""
-    name named names s is was as of surname forename called i by behalf o attn fao for with to ex partner husband wife son
-    daughter mum mom dad mother father brother sister cousin niece nephew uncle aunt auntie nan gran grandma grandpa
-    grandmother grandfather grandson granddaughter girlfriend boyfriend fiance fiancé fiancee fiancée flatmate roommate
-    housemate neighbour neighbor landlord landlady carer colleague coworker friend boss supervisor assistant solicitor
-    accountant dentist therapist midwife babysitter nanny stepson stepdaughter stepfather stepmother caretaker twin child
-    baby chef nurse coach
+    name named names s is was as of surname forename called i by behalf o attn fao for with to ex partner husband
+    wife son daughter mum mom dad mother father brother sister cousin niece nephew uncle aunt auntie nan gran
+    grandma grandpa grandmother grandfather grandson granddaughter girlfriend boyfriend fiance fiancé fiancee
+    fiancée flatmate roommate housemate neighbour neighbor landlord landlady carer colleague coworker friend boss
+    supervisor assistant solicitor accountant dentist therapist midwife babysitter nanny stepson stepdaughter
+    stepfather stepmother caretaker twin child baby chef nurse coach
 """)
 )
 _GREETED = re.compile(
