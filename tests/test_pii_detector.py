@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from jangin.errors import InputError, PiiError
 from jangin.pii import ENTITIES, Detector, Span
-from jangin.pii.checks import business, card, iban, nhs, registration, ssn
+from jangin.pii.checks import business, card, iban, itin, nhs, registration, routing, ssn
+from jangin.pii.licences import british, fits
 from jangin.pii.spans import resolve
 from jangin.pii.view import View
 
@@ -182,6 +183,15 @@ HOSTILE = [
     "동 1호 가",
     "O'",
     "카드 4 ",
+    "Aa, ",
+    "Ann Smith ",
+    "1 rue Aa ",
+    "12 Aa-ro, ",
+    "1\n",
+    "MRN 1",
+    "account 1 ",
+    "김민수 ",
+    "/김영한/",
 ]
 
 
@@ -239,3 +249,13 @@ def test_check_digits() -> None:
     assert ssn("536904399") and not ssn("666904399") and not ssn("936904399")
     assert registration("9001011234568")[1] and not registration("9001011234567")[1]
     assert registration("9902301234567")[0] is None
+    assert itin("912704432") and not itin("912934432") and not itin("512704432")
+    assert routing("021000021") and not routing("021000022") and not routing("451000020") and not routing("02100002")
+
+
+def test_a_licence_has_the_shape_of_its_state() -> None:
+    assert (
+        fits("P 502 288 093 502", "Michigan") and fits("94-740-8078", "Colorado") and fits("WDL4B83J92K1", "Washington")
+    )
+    assert not fits("P 502 288 093", "Michigan") and not fits("D17309", "California")
+    assert british("MORGA657054SM9IJ") and not british("MORGA697054SM9IJ") and not british("MORGA657054SM9I")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,8 +16,11 @@ DETECTOR = Detector(presidio=False)
 PIECES = [
     "<PERSON_1>", "<person_1", "PERSON_", "1", ">", "<", "&lt;", "&gt;", "PERSON\\_1", "[PERSON 1]", "010-1234-5678",
     "홍길동", "님", "a@b.co", "<LITERAL_3>", "literal_1", " ", "\\", "PHONE_NUMBER_", "(", "[", "{KR_RRN-2}", "\n",
-    "PERSO", "N_2", "John Smith", "\u200b", "０１０", "900101-1234568", "＜PERSON_1＞",
+    "PERSO", "N_2", "John Smith", "\u200b", "０１０", "900101-1234568", "＜PERSON_1＞", "Hi Mirabel, ", "면허번호 ",
+    "Reto Aebischer and Ursina Caflisch", "account 4478120093", "15882922\n6439", "PO Box 442, Reno, NV 89501",
+    "MRN 00482917", "최서현 엄마, 서현이",
 ]  # fmt: skip
+EXAMPLES = int(os.environ.get("JANGIN_EXAMPLES", "200"))  # more on demand
 texts = st.lists(st.sampled_from(PIECES) | st.text(max_size=3), max_size=8).map("".join)
 
 
@@ -29,7 +34,7 @@ def test_values_become_placeholders_and_come_back() -> None:
     assert "홍" not in repr(second.vault) and "5678" not in repr(second.vault)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=EXAMPLES)
 @given(texts, texts)
 def test_redact_then_restore_is_the_identity(first: str, second: str) -> None:
     redactor = Redactor(DETECTOR)
@@ -85,7 +90,7 @@ def test_what_models_do_to_placeholders_is_understood(answer: str, restored: str
     assert "".join([stream.feed(character) for character in answer]) + stream.flush() == restored
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=EXAMPLES)
 @given(texts, texts, st.lists(st.integers(1, 9), min_size=1))
 def test_a_stream_in_any_pieces_restores_as_the_whole_does(text: str, noise: str, sizes: list[int]) -> None:
     redacted = Redactor(DETECTOR).redact("홍길동 010-1234-5678 " + text)

@@ -18,10 +18,13 @@ _DATE = re.compile(
     r"|'?[0-9]{2}[ ]?[-./년][ ]?[0-9]{1,2}[ ]?[-./월][ ]?[0-9]{1,2}(?:[ ]?일)?(?![0-9])"
     r"|[0-9]{1,2}[ ]?[-/.][ ]?[0-9]{1,2}[ ]?[-/.][ ]?(?:19|20)[0-9]{2}"
     r"|[0-9]{1,2}[-/.][0-9]{1,2}[-/.][0-9]{2}(?![0-9])"
+    r"|[0-9]{1,2}[ ][0-9]{1,2}[ ](?:19|20)[0-9]{2}"
     rf"|{_MONTH}[ ]{{1,2}}[0-9]{{1,2}}(?:st|nd|rd|th)?,?[ ]{{1,2}}(?:19|20)[0-9]{{2}}"
-    rf"|[0-9]{{1,2}}(?:st|nd|rd|th)?(?:[ ]of)?[- ]{{1,2}}{_MONTH},?[- ]{{1,2}}(?:19|20)[0-9]{{2}}"
+    rf"|[0-9]{{1,2}}(?:st|nd|rd|th)?(?:[ ]of)?[-/ ]{{1,2}}{_MONTH},?[-/ ]{{1,2}}(?:(?:19|20)|'?)[0-9]{{2}}(?![0-9])"
+    rf"|[0-9]{{1,2}}{_MONTH}(?:19|20)?[0-9]{{2}}"
     rf"|(?:19|20)[0-9]{{2}}[- ]{_MONTH}[- ][0-9]{{1,2}}"
     r"|(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])"
+    r"|(?:0[1-9]|[12][0-9]|3[01])(?:0[1-9]|[12][0-9]|3[01])(?:19|20)[0-9]{2}"
     r"|[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])"
     r")(?![0-9])(?!-[0-9])",
     re.IGNORECASE,
@@ -43,10 +46,20 @@ def births(text: str, labels: Labels) -> Iterator[Span]:
         if not _valid(match.group()):
             continue
         joined = match.group().isdigit()
-        if labels.before(start, 12 if joined else 30) == "dob" or _BORN_AFTER.match(text, end):
+        if (
+            labels.before(start, 12 if joined else 30) == "dob"
+            or (not joined and _far(text, labels, start))
+            or _BORN_AFTER.match(text, end)
+            or (not joined and labels.before(start, 12) not in ("date", "other") and labels.after(end, 20) == "dob")
+        ):
             yield Span(start, end, "DATE_OF_BIRTH", 0.8)
     for match in _DIRECT.finditer(text):
         yield Span(*match.span("ko" if match["ko"] else "en"), "DATE_OF_BIRTH", 0.7)
+
+
+def _far(text: str, labels: Labels, start: int) -> bool:
+    """Born at St Thomas' Hospital in London on 6 June 1994"""
+    return labels.before(start, 60) == "dob" and not any(map(str.isdigit, text[max(0, start - 60) : start]))
 
 
 def _valid(text: str) -> bool:

@@ -70,6 +70,19 @@ def ssn(digits: str) -> bool:
     return digits[:3] not in ("000", "666") and digits[0] != "9" and digits[3:5] != "00" and digits[5:] != "0000"
 
 
+def itin(digits: str) -> bool:
+    """An individual taxpayer identification number: 9xx, and a middle group that the IRS gives out."""
+    return digits[0] == "9" and (50 <= int(digits[3:5]) <= 65 or 70 <= int(digits[3:5]) <= 99) and digits[3:5] != "93"
+
+
+def routing(digits: str) -> bool:
+    """An American bank's routing number: 9 digits, a Federal Reserve prefix, weights 3, 7, 1 modulus 10."""
+    prefix = int(digits[:2])
+    known = prefix <= 12 or 21 <= prefix <= 32 or 61 <= prefix <= 72 or prefix == 80
+    total = sum(weight * int(digit) for weight, digit in zip((3, 7, 1) * 3, digits))
+    return len(digits) == 9 and known and total % 10 == 0 and len(set(digits)) > 1
+
+
 # Characters of an IBAN by country (the registry's published lengths).
 IBAN_LENGTHS = {
     "AD": 24, "AE": 23, "AL": 28, "AT": 20, "AZ": 28, "BA": 20, "BE": 16, "BG": 22, "BH": 22, "BR": 29, "BY": 28,

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 import time
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator
 
 from jangin.errors import InputError, JanginError, PiiError
 from jangin.pii import identifiers, korean_ids
+from jangin.pii.announced import announced
 from jangin.pii.births import births
 from jangin.pii.english_addresses import english_addresses
 from jangin.pii.english_names import english_names
+from jangin.pii.european_addresses import european_addresses
 from jangin.pii.korean_addresses import korean_addresses
 from jangin.pii.korean_names import korean_names
 from jangin.pii.labels import Labels
@@ -27,8 +30,16 @@ _DIGIT = re.compile("[0-9]")
 _FOUR_DIGITS = re.compile("[0-9][^0-9]{0,4}[0-9][^0-9]{0,4}[0-9][^0-9]{0,4}[0-9]")
 _HANGUL = re.compile("[가-힣]{2}")
 _LATIN = re.compile("[A-Za-z]{2}")
-_BIRTH = re.compile("생일|[Bb]irthday")
+_BIRTH = re.compile(r"생일|출생|생년|birth|\bborn\b|\bd\.?o\.?b\b", re.IGNORECASE)
 _SPELT = re.compile("공[일1]공")
+_BROKEN = re.compile("(?<=[0-9])[ ]?\n[ ]?(?=[0-9])")
+# Entity -> topics of which one must stand before a number that a line break cuts within a group of digits.
+_ANNOUNCED = {
+    "KR_RRN": ("rrn",), "KR_FRN": ("frn", "rrn"), "KR_DRIVER_LICENSE": ("driver",), "KR_BUSINESS_NUMBER": ("brn",),
+    "KR_BANK_ACCOUNT": ("bank", "account"), "CREDIT_CARD": ("card",), "US_SSN": ("ssn",), "UK_NHS": ("nhs",),
+    "MEDICAL_RECORD_NUMBER": ("mrn",), "PHONE_NUMBER": ("phone",), "US_BANK_NUMBER": ("account", "routing"),
+    "PASSPORT": ("passport",), "KR_PASSPORT": ("passport",), "US_DRIVER_LICENSE": ("driver",),
+}  # fmt: skip
 
 
 class Detector:
@@ -96,6 +107,7 @@ class Detector:
     def _identifiers(self, text: str, labels: Labels) -> Iterator[Span]:
         """What is written in digits or with an @."""
         yield from structured(text, labels)
+        yield from _rejoined(text)
         if self._base is not None and ("@" in text or _FOUR_DIGITS.search(text)):
             yield from self._base.find(text, labels)
 
@@ -109,6 +121,7 @@ class Detector:
         if "en" in self.languages and _LATIN.search(text):
             if digits:
                 yield from english_addresses(text)
+                yield from european_addresses(text)
             yield from english_names(text)
 
 
@@ -134,8 +147,30 @@ def structured(text: str, labels: Labels | None = None) -> Iterator[Span]:
     yield from identifiers.social_security(text, labels)
     yield from identifiers.nhs_numbers(text, labels)
     yield from identifiers.ip_addresses(text, labels)
-    yield from identifiers.announced(text, labels, korean)
+    yield from announced(text, labels, korean)
     yield from births(text, labels)
+
+
+def _rejoined(text: str) -> Iterator[Span]:
+    """Numbers that a line break cuts within a group of digits: `15882922\\n6439`, read once more without the break."""
+    breaks = [match.span() for match in _BROKEN.finditer(text)] if "\n" in text else []
+    if not breaks:
+        return
+    pieces, starts, removed, place = [], [], 0, 0  # starts: where in the joined text a break was
+    for start, end in breaks:
+        pieces.append(text[place:start])
+        starts.append(start - removed)
+        removed += end - start
+        place = end
+    joined = "".join([*pieces, text[place:]])
+    labels = Labels(joined)
+    gaps = [0]
+    for start, end in breaks:
+        gaps.append(gaps[-1] + end - start)
+    for start, end, entity, _ in structured(joined, labels):
+        first, last = bisect_right(starts, start), bisect_left(starts, end)
+        if first < last and entity in _ANNOUNCED and labels.before(start) in _ANNOUNCED[entity]:
+            yield Span(start + gaps[first], end + gaps[last], entity, 0.5)
 
 
 def _windows(text: str) -> Iterator[tuple[int, str]]:

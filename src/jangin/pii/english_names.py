@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from jangin.pii.name_lists import AMBIGUOUS, ENGLISH_GIVEN, KOREAN_ROMAN, NOT_ENGLISH_NAMES, THINGS
+from jangin.pii.common_words import BRANDS, COMMON
+from jangin.pii.english_people import GIVEN, LINKS, STOP, UNSURE, borne, known, no_day, people, sequences
+from jangin.pii.name_lists import KOREAN_ROMAN, NOT_ENGLISH_NAMES, THINGS
 from jangin.pii.spans import Span
+from jangin.pii.surnames import SURNAMES
 from jangin.pii.words import words
 
 _PART = (
@@ -48,7 +51,7 @@ _I_AM = re.compile(
 )
 _UPPER = re.compile(
     r"(?:\bNAME|PATIENT|CARDHOLDER|ACCOUNT HOLDER|BENEFICIARY|[Nn]ame|[Pp]atient|[Cc]ardholder|"
-    r"[Pp]assenger|영문(?:이름|명|[ ]?성함|[ ]이름)?[은는:]?)(?: NAME|"
+    r"[Pp]assenger|탑승자|승객|여권명|예금주|수취인|성명|영문(?:이름|성명|명|[ ]?성함|[ ]이름)?[은는:]?)(?: NAME|"
     r" name)?(?: on (?:the )?card)?:?[ ]{1,2}(?:is )?(?P<name>[A-Z]{2,15}(?:[ ,/]{1,2}[A-Z]{1,15}\.?){1,3})\b"
 )
 _LOWER = re.compile(r"\bmy (?:full )?name(?:'s| is) (?P<name>[a-z]{2,15}(?: [a-z]{2,15})?)\b")
@@ -61,34 +64,6 @@ _ALSO_SURNAMES = frozenset(
     words("""
     Park Hall Hill Lane Cook Walker Law Church Day Bridge Lake Daniels Klein Stanley Lynch Davidson House Rivers
 """)
-)
-_BRANDS = frozenset(
-    [
-        "Calvin Klein",
-        "Ralph Lauren",
-        "Michael Kors",
-        "Tommy Hilfiger",
-        "Charles Schwab",
-        "Morgan Stanley",
-        "Jack Daniels",
-        "Johnnie Walker",
-        "Thomas Cook",
-        "Merrill Lynch",
-        "Harley Davidson",
-        "Johns Hopkins",
-        "Stanley Park",
-        "Jordan River",
-        "Tom Ford",
-        "Jimmy Choo",
-        "Ben Jerry",
-        "Virginia Beach",
-        "Victoria Falls",
-        "Victoria Station",
-        "Santiago de Chile",
-        "Paris Baguette",
-        "Max Mara",
-        "Alexander Wang",
-    ]
 )
 _SYLLABLES = re.compile(
     "(?:" + "min|su|soo|ji|woo|young|yeong|hyun|hyeon|seo|yeon|eun|jin|jun|joon|ho|hoon|hun|hee|hui|mi|na|"
@@ -106,38 +81,55 @@ _SYLLABLES = re.compile(
     "san|il|ok|ja|nam|ki|gi|chang|jong|bum|beom|moon|mun|hyuk|hyeok|wook|uk|sik|shik|pil|lin|rim|"
     "hwa|ran|se|so|mo|yu|yoo|ju|joo|geun|keun|rae|rye|kwon|jung)"
 )
+_NEVER = COMMON - SURNAMES - GIVEN
+_TITLED_THINGS = frozenset(
+    words("Martens Pepper Coffee Oetker Doubtfire Muscle Bean Seuss Who Clean Kipling Robot Scholl")
+)
 _SPEAKS = re.compile(r",? (?:from|calling|here|speaking|again|writing)\b")
 _REVERSED = re.compile(rf"(?:^|\n|[:(;][ ]?)(?P<name>{_PART},[ ](?P<first>{_PART}))(?=[ ]?(?:[(\n;.]|$))")
-_GIVEN_ONLY, _NO_NAMES = ENGLISH_GIVEN - AMBIGUOUS, NOT_ENGLISH_NAMES | THINGS
+_GIVEN_ONLY, _NO_NAMES = GIVEN - UNSURE, NOT_ENGLISH_NAMES | THINGS
 _LATIN_WITH_TITLE = re.compile(rf"(?P<name>{_NAME})[ ]?(?:님|씨|고객|환자|교수|박사|선생)")
 
 
 def english_names(text: str) -> Iterator[Span]:
+    yield from _capitals(text)
+    runs = sequences(text)
+    if not runs:
+        return
+    yield from people(text, runs)
     for match in _TITLED.finditer(text):
         size = _cut(match["name"], text, match.end("name"), strict=False)
-        if size and match["name"] not in ("Martens", "Pepper"):
+        if size and match["name"].split(" ")[0] not in _TITLED_THINGS:
             yield Span(match.start("name"), match.start("name") + size, "PERSON", 0.8)
     for pattern, score in ((_INTRODUCED, 0.65), (_MENTIONED, 0.6), (_I_AM, 0.6)):
         for match in pattern.finditer(text):
             name = match["name"]
             size = _cut(name, text, match.end("name"), strict=False)
+            if not no_day(name[:size], text[match.start("name") + size :][:12]):
+                continue
+            if (
+                size
+                and pattern is not _INTRODUCED
+                and borne(text, match.start("name"), match.start("name") + size, True)
+            ):
+                continue
             head = name[:size].replace(",", "").split(" ")
             sure = pattern is _INTRODUCED and (len(head) >= 2 or _sure(match.group()))
             if pattern is _I_AM and len(head) >= 2 and _SPEAKS.match(text, match.end("name")):
                 sure = True
-            if size and (head[0] in ENGLISH_GIVEN or sure or _korean(head[:2])):
+            if size and (head[0] in GIVEN or sure or _korean(head[:2])):
                 yield Span(match.start("name"), match.start("name") + size, "PERSON", score)
     for match in _NAMES.finditer(text):
         name = match.group()
         words = name.split(" ")
         place = match.start()
         while words and (
-            (words[0] in NOT_ENGLISH_NAMES and words[0] not in ENGLISH_GIVEN)
-            or (words[0] not in ENGLISH_GIVEN and len(words) > 1 and not words[0].endswith("."))
+            (words[0] in NOT_ENGLISH_NAMES and words[0] not in GIVEN)
+            or (words[0] not in GIVEN and len(words) > 1 and not words[0].endswith("."))
         ):
             place += len(words[0]) + 1
             words = words[1:]
-        if not words or words[0] not in ENGLISH_GIVEN:
+        if not words or words[0] not in GIVEN:
             words, place = name.split(" "), match.start()
             if _korean(words[:2]):
                 yield Span(place, place + len(" ".join(words[:2])), "PERSON", 0.6)
@@ -146,15 +138,27 @@ def english_names(text: str) -> Iterator[Span]:
         if not size:
             continue
         kept = " ".join(words)[:size].split(" ")
-        if len(kept) >= 2:
+        if borne(text, place, place + size, len(kept) == 1):
+            continue  # St. Louis
+        if len(kept) >= 2 and (kept[0] not in UNSURE or known(kept, text[max(0, place - 12) : place])):
             yield Span(place, place + size, "PERSON", 0.62)
-        elif kept[0] not in AMBIGUOUS:
+        elif len(kept) == 1 and kept[0] not in UNSURE:
             yield Span(place, place + size, "PERSON", 0.52)
     for match in _REVERSED.finditer(text):
-        if match["first"] in ENGLISH_GIVEN and match["name"].split(",")[0] not in _NO_NAMES:
+        if match["first"] in GIVEN and match["name"].split(",")[0] not in _NO_NAMES:
             yield Span(*match.span("name"), "PERSON", 0.6)
+    for match in _ROMAN.finditer(text):
+        if (match["last"] or match["last2"]) in KOREAN_ROMAN:
+            yield Span(*match.span(), "PERSON", 0.75)
+    for match in _LATIN_WITH_TITLE.finditer(text):
+        if match["name"].split(" ")[0] not in NOT_ENGLISH_NAMES:
+            yield Span(*match.span("name"), "PERSON", 0.6)
+
+
+def _capitals(text: str) -> Iterator[Span]:
+    """Names in capitals, or after "my name is" in small letters."""
     for match in _UPPER.finditer(text):
-        if not any(word.title() in NOT_ENGLISH_NAMES for word in re.findall(r"[A-Z]+", match["name"])):
+        if not any(word.title() in STOP for word in re.findall(r"[A-Z]+", match["name"])):
             yield Span(*match.span("name"), "PERSON", 0.6)
     for match in _CAPITALS.finditer(text):
         if match["first"].title() in _GIVEN_ONLY and not any(
@@ -163,15 +167,9 @@ def english_names(text: str) -> Iterator[Span]:
             yield Span(*match.span(), "PERSON", 0.55)
     for match in _LOWER.finditer(text):
         words = match["name"].split(" ")
-        if words[0].title() in ENGLISH_GIVEN:
+        if words[0].title() in GIVEN:
             keep = match["name"] if len(words) == 2 and words[1].title() not in NOT_ENGLISH_NAMES else words[0]
             yield Span(match.start("name"), match.start("name") + len(keep), "PERSON", 0.55)
-    for match in _ROMAN.finditer(text):
-        if (match["last"] or match["last2"]) in KOREAN_ROMAN:
-            yield Span(*match.span(), "PERSON", 0.75)
-    for match in _LATIN_WITH_TITLE.finditer(text):
-        if match["name"].split(" ")[0] not in NOT_ENGLISH_NAMES:
-            yield Span(*match.span("name"), "PERSON", 0.6)
 
 
 def _korean(words: list[str]) -> bool:
@@ -201,38 +199,20 @@ def _cut(name: str, text: str, end: int, strict: bool) -> int:
     words = name.split(" ")
     kept: list[str] = []
     for word in words:
-        if word in THINGS and kept and not (len(kept) == 1 and kept[0] in ENGLISH_GIVEN and word in _ALSO_SURNAMES):
+        if word in THINGS and kept and not (len(kept) == 1 and kept[0] in GIVEN and word in _ALSO_SURNAMES):
             return 0 if strict or len(kept) == 1 else len(" ".join(kept))
         if (
-            word in NOT_ENGLISH_NAMES
-            and not (word in ENGLISH_GIVEN and not kept)
+            (word in NOT_ENGLISH_NAMES or word in _NEVER)
+            and not (word in GIVEN and not kept)
             and not (word in _ALSO_SURNAMES and kept)
         ):
             break
         kept.append(word)
-    while kept and kept[-1] in (
-        "de",
-        "del",
-        "la",
-        "van",
-        "von",
-        "der",
-        "den",
-        "bin",
-        "ibn",
-        "al",
-        "el",
-        "da",
-        "dos",
-        "di",
-        "du",
-        "ter",
-        "san",
-    ):
+    while kept and kept[-1] in LINKS:
         kept.pop()
     if not kept or (len(kept) == 1 and len(kept[0]) == 2 and kept[0].endswith(".")):
         return 0
-    if " ".join(kept) in _BRANDS:
+    if " ".join(kept) in BRANDS:
         return 0
     if len(kept) == len(words):
         after = re.match(r"(?:['’]s)?[ ](?:&[ ])?([A-Za-z]+)", text[end : end + 40])

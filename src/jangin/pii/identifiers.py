@@ -1,4 +1,4 @@
-"""Identifiers of the wider world: mail, cards, IBAN, SSN, NHS, IP addresses, and what only a label announces."""
+"""Identifiers of the wider world: mail, cards, IBAN, SSN, NHS numbers, IP addresses."""
 
 from __future__ import annotations
 
@@ -22,20 +22,46 @@ _PICTURE = re.compile(r"@[0-9]x\.(?:png|jpe?g|gif|svg|webp)$", re.IGNORECASE)
 _CARD = re.compile(r"(?<![0-9A-Za-z])(?<![0-9][-.])[2-69](?:[ ]?-?[ ]?\n?[0-9]){12,18}(?!-?[0-9])")
 _IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}[0-9]{2}(?=[ -]?[A-Za-z0-9]{2})")
 _SSN = re.compile(r"(?<![0-9])(?<![0-9][-.])([0-9]{3})([- .]?\n?)([0-9]{2})([- .]?\n?)([0-9]{4})(?!-?[0-9])")
-_NHS = re.compile(r"(?<![0-9])(?<![0-9][-.])[0-9]{3}[- ]?[0-9]{3}[- ]?[0-9]{4}(?!-?[0-9])")
+_NHS = re.compile(r"(?<![0-9])(?<![0-9][-.])[0-9]{3}([- .]?\n?)[0-9]{3}([- .]?\n?)[0-9]{4}(?![A-Za-z]|-?[0-9])")
 _IPV4 = re.compile(r"(?<![0-9A-Za-z.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![0-9])(?!\.[0-9])(?![A-Za-z-])")
 _IPV6 = re.compile(r"(?<![0-9A-Za-z:.])(?:[0-9A-Fa-f]{1,4}:{1,2}|::){2,8}(?:[0-9A-Fa-f]{1,4})?(?![0-9A-Za-z:])")
 _IP_SAYS = ("ip",)
 
-# What only a label announces: (entity, topics, the value, how far the label may stand before and after).
-_UPPER = r"(?<![A-Za-z0-9-])"
-_TOKEN = re.compile(
-    _UPPER + r"(?=[A-Za-z0-9-]*[0-9][A-Za-z0-9-]*[0-9][A-Za-z0-9-]*[0-9])[A-Za-z0-9](?:[A-Za-z0-9]|"
-    r"[-/](?=[A-Za-z0-9])){3,19}(?![A-Za-z0-9])"
+_NANP = re.compile(r"[2-9][0-9]{2}[2-9](?!11)[0-9]{6}")
+_HEALTH = re.compile(
+    r"(?<![A-Za-z])(?:patients?|pts?|GP|GP2GP|EMIS|SystmOne|surgery|clinics?|clinical|clinician|hospitals?|"
+    r"wards?|bed|bleep|triage|"
+    r"referr\w+|prescri\w+|vaccin\w+|immunis\w+|screening|smear|nurses?|doctors?|dr|medical|medication|health\w*|"
+    r"consultant|"
+    r"A&E|midwife|maternity|newborn|baby|twins?|discharge\w*|diagnos\w+|bloods?|jabs?|practice|radiology|"
+    r"pharmac\w+|oncology|"
+    r"cardiology|theatre|ambulance|paramedics?|handover|physio\w*|dental|dentist|optician|hearing|allerg\w+|"
+    r"asthma|inhaler|"
+    r"tablets?|dos(?:e|age)|scans?|MRI|CT|ECG|X-?rays?|carers?|care home|hospice|dementia|diabet\w+|therap\w+|biopsy|"
+    r"PDS|Spine|e-RS|ICB|CCG|trust|DOB)(?![A-Za-z])|환자|병원",
+    re.IGNORECASE,
 )
-_HANGUL = re.compile("[가-힣]")
-_HOSPITAL = re.compile("환자|병원|진료|외래|입원|원무|의원|내원")
-_DIGITS = re.compile(r"(?<![0-9A-Za-z-])[0-9](?:[- ]?[0-9]){5,16}(?!-?[0-9])")
+_RING = re.compile(
+    r"\b(?:tele)?(?:phone|tel|mobile|mob|cell|landline|fax|ring|call|dial|text|whatsapp|sms|reach)\b[^0-9]{0,18}$", re.I
+)
+# Topics that say what the number is when they stand right before it.
+_OTHERWISE = frozenset(
+    (
+        "other",
+        "account",
+        "card",
+        "passport",
+        "ssn",
+        "brn",
+        "driver",
+        "routing",
+        "bank",
+        "version",
+        "service",
+        "rrn",
+        "frn",
+    )
+)
 
 
 def emails(text: str) -> Iterator[Span]:
@@ -85,25 +111,42 @@ def ibans(text: str) -> Iterator[Span]:
 
 
 def social_security(text: str, labels: Labels) -> Iterator[Span]:
+    """US_SSN; a taxpayer's number (9xx) where it is called so. 3-2-4 with hyphens is hardly anything else."""
     for match in _SSN.finditer(text):
         start, end = match.span()
+        digits = match[1] + match[3] + match[5]
         topic = labels.topic(start, end)
-        alike = match[2] == match[4]
-        if not checks.ssn(match[1] + match[3] + match[5]) or not (alike or topic == "ssn"):
+        named = topic == "ssn" or labels.near(("ssn",), start, end, 60, 30)
+        hyphens = match[2] == match[4] == "-"
+        grouped = match[2] == match[4] != ""
+        if not checks.ssn(digits) and not (topic == "ssn" and checks.itin(digits)):
             continue
-        if topic == "ssn":
+        if topic == "ssn" or (named and (hyphens or topic is None or (grouped and topic == "phone"))):
             yield Span(start, end, "US_SSN", 0.95)
-        elif match[2] == "-" and topic not in ("other", "bank", "account", "brn", "phone", "version"):
-            yield Span(start, end, "US_SSN", 0.7)
+        elif (
+            hyphens and topic not in ("other", "brn", "version") and labels.before(start, 15) not in ("bank", "account")
+        ):
+            yield Span(start, end, "US_SSN", 0.74)
 
 
 def nhs_numbers(text: str, labels: Labels) -> Iterator[Span]:
+    """By check digit, and the word NHS; without it in blanks 3 3 4 or in a text of health care."""
     for match in _NHS.finditer(text):
         start, end = match.span()
-        if checks.nhs(re.sub(r"[^0-9]", "", match.group())) and (
-            labels.topic(start, end, 50) == "nhs" or labels.near(("nhs",), start, end, 40, 20)
-        ):
+        digits = re.sub(r"[^0-9]", "", match.group())
+        if not checks.nhs(digits):
+            continue
+        if labels.before(start, 50) == "nhs" or labels.near(("nhs",), start, end, 70, 40):
             yield Span(start, end, "UK_NHS", 0.95)
+            continue
+        if text[start - 1 : start].isalpha() or labels.before(start, 20) in _OTHERWISE:
+            continue  # ORD9434765919
+        if _RING.search(text, max(0, start - 40), start):
+            continue
+        grouped = match[1] == match[2] != ""
+        blanks = grouped and match[1] == " " and not labels.has(("phone",))
+        if blanks or (grouped and not _NANP.fullmatch(digits)) or _HEALTH.search(text):
+            yield Span(start, end, "UK_NHS", 0.86)
 
 
 def ip_addresses(text: str, labels: Labels) -> Iterator[Span]:
@@ -116,6 +159,8 @@ def ip_addresses(text: str, labels: Labels) -> Iterator[Span]:
         if match.group() == "0.0.0.0" or parts[0] == "127" or match.group().startswith("255."):
             continue
         topic = labels.topic(start, end, 30)
+        if topic is None and labels.near(("version",), start, end, 110, 0) and not labels.has(_IP_SAYS):
+            continue
         if topic in ("version", "other") or (all(int(part) < 20 for part in parts) and topic not in _IP_SAYS):
             continue
         yield Span(start, end, "IP_ADDRESS", 0.85)
@@ -128,40 +173,3 @@ def ip_addresses(text: str, labels: Labels) -> Iterator[Span]:
             continue
         if len(match.group()) > 5 and not address.is_loopback and not address.is_unspecified:
             yield Span(*match.span(), "IP_ADDRESS", 0.85)
-
-
-_PASSPORT = re.compile(
-    _UPPER + r"(?:[A-Z]{1,2}[ -]?[0-9]{6,8}|[0-9]{8,9}|[0-9]{2}[A-Z]{2}[0-9]{5}|"
-    r"[CFGHJKLMNPRTVWXYZ][0-9CFGHJKLMNPRTVWXYZ]{8})(?![A-Za-z0-9-])",
-    re.IGNORECASE,
-)
-
-
-def announced(text: str, labels: Labels, korean: bool) -> Iterator[Span]:
-    """What has no shape of its own: passports, driver's licences, medical record numbers, accounts outside Korea."""
-    for match in _PASSPORT.finditer(text):
-        start, end = match.span()
-        if sum(map(str.isdigit, match.group())) >= 5 and labels.topic(start, end) == "passport":
-            yield Span(start, end, "PASSPORT", 0.8)
-    for match in _TOKEN.finditer(text):
-        start, end = match.span()
-        digits = sum(map(str.isdigit, match.group()))
-        if digits < 4 and not (digits == 3 and end - start >= 9):
-            continue
-        topic = labels.before(start, 30) or labels.after(end, 6)
-        if topic == "registered" and _HOSPITAL.search(text):
-            topic = "mrn"
-        if topic == "mrn" and not re.fullmatch(r"[0-9]{2,4}[-/][0-9]{1,2}[-/][0-9]{1,4}", match.group()):
-            yield Span(start, end, "MEDICAL_RECORD_NUMBER", 0.75)
-        elif (
-            topic == "driver"
-            and (digits >= 5 or end - start >= 9)
-            and not _HANGUL.search(text, max(0, start - 30), start)
-        ):
-            yield Span(start, end, "US_DRIVER_LICENSE", 0.75)
-    for match in _DIGITS.finditer(text):
-        start, end = match.span()
-        if labels.before(start, 35) == "account" or (
-            labels.before(start, 35) == "bank" and not korean and labels.near(("account",), start, end, 40, 20)
-        ):
-            yield Span(start, end, "US_BANK_NUMBER", 0.72)

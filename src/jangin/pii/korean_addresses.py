@@ -63,6 +63,8 @@ def korean_addresses(text: str) -> Iterator[Span]:
             continue
         begin = _token_start(text, match.start())
         word = text[begin : match.start()]
+        if match["lot"] and match["lot"][0] == "가" and not re.search("[가-힣]", word):
+            continue  # a licence plate: 12가 3456
         if not word or (match["road"] and match["road"][0] == "로" and len(word) < 1):
             continue
         start, strong = _leftwards(text, begin, word)

@@ -18,13 +18,22 @@ _BUSINESS = re.compile(
     r"(?<![0-9])(?<![0-9][-.])([0-9]{3})([- .]{0,3}\n?)([0-9]{2})([- .]{0,3}\n?)([0-9]{5})(?!-?[0-9])"
 )
 _LICENCE = re.compile(
-    r"(?<![0-9])(?<![0-9]-)(?:1[1-9]|2[0-6]|"
+    r"(?<![0-9A-Za-z])(?<![0-9]-)(?:1[1-9]|2[0-6]|"
     r"28)([- .]{0,3}\n?)[0-9]{2}([- .]{0,3}\n?)[0-9]{6}([- .]{0,3}\n?)[0-9]{2}(?!-?[0-9])"
 )
 _REGIONS = "서울|부산|경기남부|경기북부|경기|강원|충북|충남|전북|전남|경북|경남|제주|대구|인천|광주|대전|울산"
 _OLD_LICENCE = re.compile(rf"(?:{_REGIONS})[ -]?[0-9]{{2}}[- ][0-9]{{6}}[- ][0-9]{{2}}(?!-?[0-9])")
 _PASSPORT_NEW = re.compile(r"(?<![A-Za-z0-9])[MSRODmsrod][ -]?[0-9]{3}[A-Za-z][0-9]{4}(?![A-Za-z0-9])")
 _PASSPORT_OLD = re.compile(r"(?<![A-Za-z0-9])[MSRODGTmsrodgt][ -]?[0-9]{8}(?![A-Za-z0-9])")
+# A country whose passport it is said to be; Korea's is then none of M12345678.
+_ELSEWHERE = re.compile(
+    r"\b(?:US|U\.S\.|USA|UK|American|British|Canadian|Australian|German|French|Italian|Spanish|Chinese|Japanese|"
+    r"Indian|Irish|"
+    r"Mexican|Chilean|Brazilian|Nigerian|Ghanaian|Kenyan|South African|Turkish|Vietnamese|Thai|Filipino|"
+    r"Philippine|Indonesian|"
+    r"Russian|Ukrainian|Polish|Dutch|Swiss|Swedish|Norwegian|Danish|Portuguese|Malaysian|Singapore|Singaporean|Taiwan|"
+    r"Taiwanese|Pakistani|Bangladeshi|Egyptian|Israeli|Saudi|Argentine|Colombian|Peruvian|New Zealand)\b"
+)
 _ACCOUNT = re.compile(r"(?<![0-9A-Za-z+])(?<![0-9][-.])[0-9]{2,6}(?:[ ]?-[ ]?\n?[0-9]{1,8}){1,4}(?!-?[0-9])")
 _ACCOUNT_SPACED = re.compile(r"(?<![0-9A-Za-z+])(?<![0-9][-.])[0-9]{2,6}(?:[ .][0-9]{2,8}){1,3}(?![-. ]?[0-9])")
 _ACCOUNT_BARE = re.compile(r"(?<![0-9A-Za-z+.,-])[0-9]{10,16}(?!-?[0-9])(?![.,][0-9])(?!\s?원)")
@@ -44,6 +53,15 @@ _BANK_AFTER = re.compile(
     r"[ ,]{0,2}\(?(?:국민|신한|우리|하나|농협|기업|씨티|SC|카뱅|카카오|토스|케이|수협|신협|우체국|"
     r"새마을|대구|부산|경남|광주|전북|제주|KB|NH|IBK)"
     r"(?:은행|뱅크|금고)?"
+)
+
+
+_NINE = re.compile(r"[0-9](?:[-. ]{0,3}\n?[0-9]){8}")
+_HANGUL = re.compile("[가-힣]")
+KOREAN_BANK = re.compile(
+    r"(?i:korea|kookmin|shinhan|woori|nonghyup|suhyup|kakao|toss|hana|(?<![a-z])(?:IBK|KB|NH|KEB|KRW)(?![a-z])|"
+    r"busan|daegu|k ?bank|seoul)|"
+    "국민|신한|우리은행|하나은행|농협|기업은행|카카오|카뱅|토스|케이뱅크|수협|신협|우체국|새마을|제일은행|저축은행"
 )
 
 
@@ -81,6 +99,8 @@ def businesses(text: str, labels: Labels) -> Iterator[Span]:
             continue
         topic = labels.topic(start, end)
         hyphens = "-" in match[2] and "-" in match[4]
+        if topic == "registered" and labels.near(("brn",), start, end, 40, 10):
+            topic = "brn"
         if topic == "brn" or (hyphens and topic not in ("bank", "other", "account", "phone")):
             yield Span(start, end, "KR_BUSINESS_NUMBER", 0.9 if topic == "brn" else 0.8)
 
@@ -107,13 +127,19 @@ def passports(text: str, labels: Labels, korean: bool) -> Iterator[Span]:
     for match in _PASSPORT_OLD.finditer(text):
         start, end = match.span()
         if labels.topic(start, end) == "passport" and (
-            korean or "korea" in text[max(0, start - 60) : end + 60].lower()
+            korean or not _ELSEWHERE.search(text, max(0, start - 60), end + 60)
         ):
             yield Span(start, end, "KR_PASSPORT", 0.92)
 
 
 def accounts(text: str, labels: Labels) -> Iterator[Span]:
     """KR_BANK_ACCOUNT: digits in a bank's groups, or any, where an account, a transfer or a bank is spoken of."""
+    if _NINE.search(text) is None:
+        return
+    hangul = _HANGUL.search(text) is not None
+    american = labels.has(("routing",)) and not (hangul and KOREAN_BANK.search(text))
+    if american or (not hangul and not KOREAN_BANK.search(text)):
+        return  # accounts of other countries are announced
     for pattern in (_ACCOUNT, _ACCOUNT_SPACED, _ACCOUNT_BARE):
         for match in pattern.finditer(text):
             start, end = match.span()

@@ -13,7 +13,7 @@ COMMON_SURNAMES = frozenset(
 )
 LONG_SURNAMES = ("남궁", "황보", "제갈", "사공", "선우", "독고", "동방", "서문")
 FIRST_SYLLABLES = frozenset(
-    "가강건경고곤광규근기나남다단달대덕도동두라래리만명무문미민범병보복봉부삼상새서석선설성세소솔송수숙순슬승시신아안애양여연영예오옥완용우"
+    "가강건경고곤광규근기길나남다단달대덕도동두라래리만명무문미민범병보복봉부삼상새서석선설성세소솔송수숙순슬승시신아안애양여연영예오옥완용우"
     "원유윤율은을의이인일자재전정제종주준중지진찬창채천철초춘충치태택하학한해향혁현형혜호홍화환회효훈휘희혜빛별다"
 )
 LAST_SYLLABLES = frozenset(
@@ -79,7 +79,17 @@ NOT_KOREAN_NAMES = frozenset(
     소방서 경찰서 정비소 전공의 수간호사 주무관 지도교수 신경외과 정형외과 이비인후과 전자기기 구독자님 주임 조장 차관
     장관 원생 조원 위원 임원 이웃 지배인 조카 고모부 이모부 장인 장모님 민원실 한의 신도 성도 선수 기자 배우 안사돈
     유저 이분 그분 저분 한분 두분 전원 소비자님 오너 공인 지기 연구자 마케터 방문자님 정직원 표지 주문하신 구매하신
-    이용하신 신청하신
+    이용하신 신청하신 방문수 주문수 지정석 우선석 이동하 연주하 안경원 조회수 인원수 이정도 이상하 이상은 정상영
+    공정하 이지수 전수영 이상호 이유진 최우선 최신형 최고급 최대한 최소한 최저가 최종본 최고가 최단기 최근에 최초로
+    김치찜 김치전 송수화 송수신 송수진 임대아 임시아 임상시 한우진 강원도 강원영 강인한 강변역 강동구 배수로 배수구
+    노하우 노동자 하나은 하루아 서면은 이중성 이동성 이동식 이동수 이동원 고유성 고정식 고정수 고정석 고정원 조정석
+    조정식 공용석 전용석 전자책 안전성 안정성 안정식 신선식 신선도 유동성 유동식 유동수 유효성 유연성 정기성 정식영
+    정상인 정상수 정상성 정원수 정원영 성인수 성인식 성인용 장인정 장기석 장기수 장기성 한정식 한정수 한정석 한정성
+    전문성 민감성 주도성 주기성 주식수 구성원 구성은 남성은 여성은 조정은 안정은 고정은 설정은 선정은 지정은 한정은
+    인정은 공정은 여정은 표정은 우정은 가정은 신경은 안경은 구경은 전경은 배경은 변경은 수영은 운영은 반영은 조영은
+    우선은 조선은 직선은 유선은 노선은 신선은 차선은 사진은 추진은 국민은 주민은 시민은 서민은 고민은 난민은 이민은
+    방문은 주문은 전문은 의문은 공문은 남은지 배송은 안내은 정보라 이영화 진지한 진지하 동의가 정규식 정규직 동의서
+    동의함 이영상 정보은 전화영 문화영 기준수 기본형 고급형 신규진 신규원 유해성 유도원 안내원 상담원 유지원 고객수
 """)
 )
 
@@ -183,6 +193,14 @@ THINGS = frozenset(
     Lake River Mountain Valley Creek Hill Hills Springs Falls County City Syndrome Disease disease Method Theorem Law
     Test Effect Plc GmbH Motors Airlines Sachs Stanley Hopkins Pepper Martens Hilfiger Klein Schwab Lauren Kors Cook
     Lynch Fargo Mart Depot Davidson Mutual Daniels Walker Cathedral Church Theatre Theater Gallery Garden Gardens
-    Terminal Dam Act Rule Medal
+    Terminal Dam Act Rule Medal Batteries Exports Fertilisers Fertilizers Laboratories Labs Industries Securities
+    Enterprises Networks Pharma Pharmaceuticals Steel Textiles Cement Chemicals Foods Airways Finance Capital Ventures
+    Logistics Electronics Systems Technologies Infotech Infra Realty Builders Developers Jewellers Shoes Studies Scale
+    Apraxia Score Suite Apartments Residences Partners Associates Solicitors Realtors Brewery Winery Vineyards Records
+    Studios Publishing Broking Brokers Limited Pvt Federal Savings Credit Insurance Assurance Broadcasting
+    Entertainment Pictures Magazine Times Post Tribune Herald Gazette Journal Festival Marathon Stakes Trophy
+    Championship League Arena Reservoir Forest Woods Mall Plaza Pier Quay Docks Line Express Protocol Index Curve
+    Distribution Criterion Coefficient Procedure Sign Reflex Palsy Tumor Tumour Anemia Dystrophy Lymphoma Sarcoma
+    Atrophy Gland Organ Node Cells Cell Antibody Virus
 """)
 )

@@ -50,7 +50,13 @@ _SPELT = re.compile(
 )
 _TOLL_FREE = {"800", "888", "877", "866", "855", "844", "833", "900"}
 _SERVICE = re.compile(r"1[5-9][0-9]{2}")
-_NOT_A_PHONE = {"other", "version", "nhs", "ssn", "account", "brn", "driver", "mrn", "passport", "ip"}
+_NOT_A_PHONE = {"other", "version", "nhs", "ssn", "account", "brn", "driver", "mrn", "passport", "ip", "routing"}
+# A landline behind one of these is an office's, which belongs to nobody.
+_OFFICE = re.compile(
+    "(?:주민센터|행정복지센터|민원실|구청|시청|군청|도청|보건소|경찰서|소방서|세무서|우체국|관리사무소|안내데스크|안내실|"
+    "상담실|본사|영업점|대리점|매장|교무실|행정실|원무과|총무과|사무국|고객상담|콜센터)[^0-9]{0,8}$"
+)
+_SWITCHBOARD = re.compile(r"\)?(?:으?로|에|은|는)?[ ]?[가-힣 ]{0,6}(?:안내원|교환원|안내데스크|ARS|대표)")
 
 
 def phones(text: str, labels: Labels) -> Iterator[Span]:
@@ -72,12 +78,16 @@ def phones(text: str, labels: Labels) -> Iterator[Span]:
             continue
         if topic in _NOT_A_PHONE or topic == "bank":
             continue
+        if _OFFICE.search(text, max(0, start - 24), start) or _SWITCHBOARD.match(text, end):
+            continue
         yield Span(start, end, "PHONE_NUMBER", 0.85 if topic == "phone" else 0.75)
     for match in _AMERICAN.finditer(text):
         start, end = match.span()
         topic = labels.topic(start, end)
         if match["area"] in _TOLL_FREE or topic in _NOT_A_PHONE or topic == "service":
             continue
+        if start and text[start - 1].isascii() and text[start - 1].isalpha():
+            continue  # R240318-0912
         separated = bool(match["a"].strip() or match["open"]) and bool(match["b"])
         if match["mid"][1:] == "11" and match["mid"][0] not in "5":
             continue

@@ -94,6 +94,8 @@ class Base:
                     if valid is False or recogniser.invalidate_result(value):
                         continue
                     if topics is None:
+                        if entity == "EMAIL_ADDRESS":  # user=jane@example.org
+                            start += value.rfind("=", 0, value.find("@")) + 1
                         if valid and not no_mail(value, text[end : end + 1]):
                             yield Span(start, end, entity, 0.5)
                     elif labels.topic(start, end) in topics:
