@@ -9,8 +9,9 @@ byte of the answer. First the bare server's capacity: requests/s of `--clients` 
 turn, each an open loop at half of that; latency counts from when a request was due. The load client is compiled (see
 load_client.c) and shares the machine's cores.
 
-Told are medians over the rounds; what is added is the median of the differences, round by round. CPU is that of the HTTP process, all its threads, the ledger's included; the engine
-has its own. `--serve` adds options of jangin.serve.run.serve to the gateway's, `--model` names what is asked for.
+Told are medians over the rounds; what is added is the median of the differences, round by round. CPU is that of the
+HTTP process, all its threads, the ledger's included; the engine has its own. `--model auto` has the gateway's requests
+routed; `--serve` adds options of jangin.serve.run.serve to the gateway's.
 """
 
 from __future__ import annotations
