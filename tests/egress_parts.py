@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -88,9 +89,10 @@ class AuditFile:
     def __init__(self, path: Path):
         self.path = path
 
-    def append(self, kind: str, fields: dict[str, Any]) -> None:
+    def append_all(self, entries: Sequence[tuple[str, dict[str, Any]]]) -> None:
         with self.path.open("ab") as stream:
-            stream.write(json.dumps({"kind": kind, **fields}).encode() + b"\n")
+            for kind, fields in entries:
+                stream.write(json.dumps({"kind": kind, **fields}).encode() + b"\n")
             stream.flush()
             os.fsync(stream.fileno())
 

@@ -54,6 +54,20 @@ def test_an_entry_is_one_line_of_canonical_json(folder: Path) -> None:
     assert hash_of({name: value for name, value in entry.items() if name != "hash"}) == head.hash
 
 
+def test_entries_of_a_group_are_a_chain_with_one_fsync(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[int] = []
+    sync = os.fsync
+    with AuditLog.open(folder) as log:
+        monkeypatch.setattr(os, "fsync", lambda handle: (synced.append(handle), sync(handle)))
+        head = log.append_all([("egress", {"n": number}) for number in range(5)])
+        assert head.seq == 6 and len(synced) == 1
+        with pytest.raises(InputError, match="is not a name"):
+            log.append_all([("egress", {"n": 6}), ("no name", {})])
+        assert log.append("egress", {"n": 7}).seq == 7  # nothing of the group that was refused is in the log
+    found = verify(folder, head)
+    assert found.valid and found.entries == 7
+
+
 def test_a_whole_log_is_valid_and_says_what_that_means(folder: Path) -> None:
     head = written(folder)
     found = verify(folder, head)

@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -152,10 +152,10 @@ def test_the_record_is_on_the_disk_before_the_first_byte_leaves_and_each_try_has
 
 def test_a_log_that_breaks_between_two_tries_stops_the_second(audit: AuditFile) -> None:
     class Breaking(AuditFile):
-        def append(self, kind: str, fields: dict[str, Any]) -> None:
-            if fields["try"] == 2:
+        def append_all(self, entries: Sequence[tuple[str, dict[str, Any]]]) -> None:
+            if any(fields["try"] == 2 for _, fields in entries):
                 raise OSError("full")
-            super().append(kind, fields)
+            super().append_all(entries)
 
     with serving(fault(503)) as api:
         error = refused(EgressDenied, api.url, Breaking(audit.path))

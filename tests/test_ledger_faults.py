@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -13,6 +14,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -97,13 +99,15 @@ def test_a_file_that_may_not_grow_is_named_and_appends_go_on_when_it_may_again(p
     with Ledger.open(path) as ledger:
         fill(ledger, [row(f"before-{number}") for number in range(20)])
         assert ledger._groups is not None
-        connection = ledger._groups._writer._connection  # type: ignore[attr-defined]
-        (pages,) = connection.execute("PRAGMA page_count").fetchone()
-        connection.execute(f"PRAGMA max_page_count = {pages}")
+        writer: Any = ledger._groups._writer
+        (pages,) = writer._connection.execute("PRAGMA page_count").fetchone()
+        for connection in (writer._connection, writer._hasty):
+            connection.execute(f"PRAGMA max_page_count = {pages}")
         with pytest.raises(StorageError, match="the disk is full"):
             fill(ledger, [row(f"{number}", energy_method="m" * 200) for number in range(500)])
         acknowledged = ledger.totals().requests
-        connection.execute("PRAGMA max_page_count = 1000000")
+        for connection in (writer._connection, writer._hasty):
+            connection.execute("PRAGMA max_page_count = 1000000")
         ledger.append_and_wait(row("after"))
         assert ledger.totals().requests == acknowledged + 1 and ledger.check() == []
 
@@ -203,11 +207,12 @@ def test_a_ledger_of_a_newer_schema_is_refused_and_an_older_one_is_brought_up(
     with Ledger.open(path) as ledger:
         ledger.append_and_wait(row("old"))
     with monkeypatch.context() as later:
-        more = (*schema.MIGRATIONS, Migration(2, "more", ("ALTER TABLE ledger_requests ADD COLUMN more TEXT",)))
+        now = len(schema.MIGRATIONS)
+        more = (*schema.MIGRATIONS, Migration(now + 1, "more", ("ALTER TABLE ledger_requests ADD COLUMN more TEXT",)))
         later.setattr(schema, "MIGRATIONS", more)
         later.setattr(schema.refuse_newer, "__defaults__", (more,))
         later.setattr(schema.migrate, "__defaults__", (more,))
-        with pytest.raises(LedgerError, match="the ledger has schema 1, an older one"):
+        with pytest.raises(LedgerError, match=f"the ledger has schema {now}, an older one"):
             Ledger.open(path, read_only=True)
         with Ledger.open(path) as ledger:
             ledger.append_and_wait(row("new"))
@@ -216,7 +221,7 @@ def test_a_ledger_of_a_newer_schema_is_refused_and_an_older_one_is_brought_up(
         with pytest.raises(LedgerError) as caught:
             Ledger.open(path, read_only=read_only)
         assert caught.value.message == (
-            f"{path}: the ledger has schema 2; this version of jangin knows schemas up to 1"
+            f"{path}: the ledger has schema {now + 1}; this version of jangin knows schemas up to {now}"
         )
 
 
@@ -265,10 +270,59 @@ def test_durability_is_what_sqlite_calls_full_or_normal(path: Path) -> None:
         with Ledger.open(path, durability) as ledger:  # type: ignore[arg-type]
             assert ledger._groups is not None
             connection = ledger._groups._writer._connection  # type: ignore[attr-defined]
+            assert ledger._groups._writer.prompt == (durability == "process")  # fsync is never awaited in an event loop
             assert connection.execute("PRAGMA synchronous").fetchone() == (synchronous,)
             assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     with pytest.raises(InputError, match="durability 'lots' is not known; expected process or power"):
         Ledger.open(path, "lots")  # type: ignore[arg-type]
+
+
+def test_the_event_loop_commits_by_itself_what_waits_for_nothing(path: Path) -> None:
+    with Ledger.open(path) as ledger:
+        assert ledger._groups is not None
+        asked: list[Any] = []
+        ledger._groups._put = asked.append  # type: ignore[method-assign]  # the thread's queue
+        fill(ledger, [row(str(number)) for number in range(50)])
+        assert asked == [] and ledger._groups.commits == 1
+    with Ledger.open(path, read_only=True) as ledger:
+        assert ledger.totals().requests == 50 and ledger.check() == []
+
+
+def test_while_another_process_holds_the_lock_the_event_loop_goes_on(path: Path) -> None:
+    with Ledger.open(path) as ledger, contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+
+        async def work() -> float:
+            other.execute("BEGIN IMMEDIATE")
+            appended = [ledger.append(row(f"a{number}")) for number in range(3)]
+            slowest = 0.0
+            for _ in range(20):
+                begun = time.perf_counter()
+                await asyncio.sleep(0.001)
+                slowest = max(slowest, time.perf_counter() - begun)
+            assert not any(each.done() for each in appended)
+            later = ledger.append(row("b"))  # behind those that wait
+            other.execute("ROLLBACK")
+            await asyncio.wait_for(asyncio.gather(*appended, later), 30)
+            return slowest
+
+        assert asyncio.run(work()) < 5  # the patience with a lock is 10 s
+        assert {each.id for each in ledger.query().rows} == {"a0", "a1", "a2", "b"}
+        assert ledger.check() == []
+
+
+def test_rows_of_two_event_loops_and_of_threads_are_all_kept(path: Path) -> None:
+    with Ledger.open(path) as ledger:
+        threads = [
+            threading.Thread(target=fill, args=(ledger, [row(f"{name}{number}") for number in range(200)]))
+            for name in "abc"
+        ]
+        for thread in threads:
+            thread.start()
+        for number in range(100):
+            ledger.append_and_wait(row(f"d{number}"))
+        for thread in threads:
+            thread.join()
+        assert ledger.totals().requests == 700 and ledger.check() == []
 
 
 def test_a_pruned_text_is_not_left_in_the_file(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -24,7 +25,7 @@ from jangin.ledger.book import Ledger
 from jangin.ledger.row import Filter
 from jangin.serve.door import Door, Figures
 from jangin.serve.run import serve, start
-from serving import drive
+from serving import drive, eventually
 
 ASKED = {"model": "desk", "input": "lost my card"}
 
@@ -130,6 +131,25 @@ def test_limits_answer_429_with_a_time_to_come_back(place: Place, desk: Path) ->
 
     drive([desk], work, door=place.door)
     assert place.door.gate.active(next(iter(place.keys)).id) == 0
+
+
+def test_who_finds_no_room_is_counted_and_leaves_no_row(place: Place, desk: Path) -> None:
+    async def work(client: httpx.AsyncClient, fleet: Any) -> None:
+        headers = place.key("web")
+        pid = fleet.entries["desk"].engine.process.pid
+        os.kill(pid, signal.SIGSTOP)
+        accepted = asyncio.create_task(client.post("/v1/classify", json=ASKED, headers=headers))
+        await eventually(lambda: fleet.entries["desk"].engine.asked_texts == 1)
+        refused = [await client.post("/v1/classify", json=ASKED, headers=headers) for _ in range(3)]
+        os.kill(pid, signal.SIGCONT)
+        assert [each.status_code for each in refused] == [429] * 3 and refused[0].json()["error"][
+            "code"
+        ] == "overloaded"
+        assert (await accepted).status_code == 200
+        assert place.door.refused[429] == 3 and place.ledger.totals().requests == 1
+        assert place.door.gate.active(next(iter(place.keys)).id) == 0
+
+    drive([desk], work, door=place.door, max_waiting=1)
 
 
 def test_a_revoked_key_ends_while_the_server_runs(place: Place, desk: Path) -> None:

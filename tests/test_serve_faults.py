@@ -118,6 +118,27 @@ def test_too_many_waiting_texts_get_a_429_and_the_accepted_ones_their_answers(tm
     drive([ngram_bundle(tmp_path / "desk")], work, max_waiting=8)
 
 
+def test_beyond_max_wait_of_one_engine_a_text_is_refused_while_another_engine_answers(tmp_path: Path) -> None:
+    async def work(client: httpx.AsyncClient, fleet: Fleet) -> None:
+        engine = fleet.entries["desk"].engine
+        assert (await ask(client, "desk")).status_code == 200
+        pid = engine_pid(fleet, "desk")
+        os.kill(pid, signal.SIGSTOP)
+        engine.text_s = 0.02
+        accepted = [asyncio.create_task(ask(client, "desk")) for _ in range(2)]
+        await eventually(lambda: engine.asked_texts == 2)
+        refused = await ask(client, "desk")
+        elsewhere = await ask(client, "tiny")
+        os.kill(pid, signal.SIGCONT)
+        assert refused.status_code == 429 and refused.headers["retry-after"] == "1"
+        assert error(refused) == "2 texts wait already, more than 0.03 seconds of work"
+        assert elsewhere.status_code == 200
+        assert [answer.status_code for answer in await asyncio.gather(*accepted)] == [200, 200]
+        assert engine.asked_texts == 0
+
+    drive([ngram_bundle(tmp_path / "desk"), encoder_bundle(tmp_path / "tiny")], work, max_wait_s=0.03)
+
+
 def test_specialists_load_reload_and_unload_under_traffic_without_a_failed_request(tmp_path: Path) -> None:
     desk, tiny = ngram_bundle(tmp_path / "desk"), encoder_bundle(tmp_path / "tiny")
     extra = ngram_bundle(tmp_path / "extra", "extra")

@@ -12,12 +12,12 @@ from pathlib import Path
 from jangin import __version__, operate
 from jangin.errors import InputError, JanginError
 
-_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd]?)")
+_UNITS = {"": 1, "ms": 1e-3, "s": 1, "m": 60, "h": 3600, "d": 86_400}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhd]?)")
 
 
 def duration(text: str) -> float:
-    """'90', '90s', '30m', '2h' or '90d' in seconds."""
+    """'90', '90s', '50ms', '30m', '2h' or '90d' in seconds."""
     found = _DURATION.fullmatch(text)
     if not found:
         raise argparse.ArgumentTypeError(f"'{text}' is not a duration: write 90s, 30m or 2h")
@@ -187,6 +187,9 @@ def build_parser() -> argparse.ArgumentParser:
     serve.add_argument("--behind-proxy", action="store_true", help="a proxy in front of it speaks TLS")
     serve.add_argument("--engine-timeout", type=duration, default="30s", help="restart an engine that hangs this long")
     serve.add_argument("--max-waiting", metavar="N", type=int, default=4096, help="texts that may wait (default: 4096)")
+    serve.add_argument(
+        "--max-wait", metavar="TIME", type=duration, help="429 beyond so much work (default: 20s; written answers 60s)"
+    )
     serve.add_argument(
         "--prefix-cache",
         action=argparse.BooleanOptionalAction,

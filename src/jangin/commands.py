@@ -293,6 +293,7 @@ def serve(arguments: Namespace) -> int:
         behind_proxy=arguments.behind_proxy,
         engine_timeout_s=arguments.engine_timeout,
         max_waiting=arguments.max_waiting,
+        max_wait_s=arguments.max_wait,
         prefix_cache=arguments.prefix_cache,
         json_output=arguments.json,
         state=state_folder(arguments.state),

@@ -42,7 +42,8 @@ class _Use:
 
     def __init__(self, limits: Limits, now: float):
         self.active = 0
-        self.day = self.month = ""
+        self.day: tuple[int, ...] = ()
+        self.month: tuple[int, ...] = ()
         self.usd_day = self.usd_month = 0.0
         self.held_usd = 0.0
         self.rebuild(limits, now)
@@ -133,18 +134,19 @@ class Gate:
         now, limits = self._today(), key.limits
         self._turn(key, use, now)
         for name, most, spent, until in (
-            ("day", limits.usd_per_day, use.usd_day, _tomorrow(now)),
-            ("month", limits.usd_per_month, use.usd_month, _next_month(now)),
+            ("day", limits.usd_per_day, use.usd_day, _tomorrow),
+            ("month", limits.usd_per_month, use.usd_month, _next_month),
         ):
             if most is None:
                 continue
             there = spent + use.held_usd
             if there >= most or there + more > most:
                 message = f"this key's budget of {most:g} USD a {name} is used up ({there:.2f} USD)"
-                raise OverLimit(message, "insufficient_quota", (until - now).total_seconds())
+                raise OverLimit(message, "insufficient_quota", (until(now) - now).total_seconds())
 
     def _turn(self, key: Key, use: _Use, now: datetime) -> None:
-        day, month = now.date().isoformat(), now.date().isoformat()[:7]
+        month = (now.year, now.month)
+        day = (*month, now.day)
         if use.month != month:
             use.month, use.usd_month = month, self._spent(key.id, _month(now))
         if use.day != day:

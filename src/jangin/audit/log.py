@@ -12,7 +12,7 @@ import hashlib
 import os
 import secrets
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
@@ -72,9 +72,16 @@ class AuditLog:
         Raises: AuditError: the entry is not in the log, or may not last; what it would have recorded must not be done.
             InputError for a kind or fields that do not fit.
         """
+        return self.append_all([(kind, fields)])
+
+    def append_all(self, entries: Sequence[tuple[str, dict[str, Any]]]) -> Head:
+        """Adds (kind, fields) of each in their order, with one fsync for all, and returns the head after the last.
+
+        Raises: as `append`; then none of them counts, though some may be in the log.
+        """
         with self._alone():
             self._catch_up()
-            added = self._write(kind, fields)
+            added = self._write(entries)
         self._sync(added)
         return self._head(added)
 
@@ -126,7 +133,7 @@ class AuditLog:
             content = torn.read_bytes()
             kept = torn.with_name(torn.name.removesuffix(files.PENDING))
             told = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest(), "kept_as": kept.name}
-            self._write("audit.recovered", told)
+            self._write([("audit.recovered", told)])
             self._flush(self._opened())
             os.replace(torn, kept)
 
@@ -156,18 +163,23 @@ class AuditLog:
                 "keep the folder and begin a new log in another one",
             )
         if self._last is None:
-            self._write("audit.begun", {"format": 1, "chain": secrets.token_hex(16)})
+            self._write([("audit.begun", {"format": 1, "chain": secrets.token_hex(16)})])
             self._flush(self._opened())
 
-    def _write(self, kind: str, fields: dict[str, Any]) -> Entry:
-        """Appends a line, without fsync. What could be written in part only is taken back."""
-        last = self._last
-        added = entry(1 if last is None else last.seq + 1, kind, fields, GENESIS if last is None else last.hash)
+    def _write(self, entries: Sequence[tuple[str, dict[str, Any]]]) -> Entry:
+        """Appends a line each, without fsync; the last one. What could be written in part only is taken back."""
+        last = added = self._last
+        lines: list[bytes] = []
+        for kind, fields in entries:
+            seq, previous = (1, GENESIS) if added is None else (added.seq + 1, added.hash)
+            added = entry(seq, kind, fields, previous)
+            lines.append(added.line())
+        assert added is not None, "there is something to write"
         if self._path is None or (self._size >= self._file_bytes and last is not None):
             self._close_file()
             self._path = self.folder / files.name(1 if self._path is None else files.number_of(self._path) + 1)
             self._size = 0
-        handle, line = self._opened(), added.line()
+        handle, line = self._opened(), b"".join(lines)
         try:
             written = 0
             while written < len(line):

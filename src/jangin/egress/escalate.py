@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from jangin.egress import body, link, restore
@@ -19,6 +19,7 @@ from jangin.egress.answers import Answer, Question
 from jangin.egress.breaker import Breaker, Ticket
 from jangin.egress.budget import Budgets
 from jangin.egress.link import Failed, Link
+from jangin.egress.recorder import Recorder
 from jangin.egress.seams import Audit, Redaction, Spent
 from jangin.egress.sending import LIMITS, Sending
 from jangin.egress.server import Server, effective
@@ -27,6 +28,7 @@ from jangin.errors import EgressDenied, EgressFailed
 from jangin.policy import Policy
 
 FIRST_WAIT_S = 0.5
+SMALL_CHARS = 20_000  # of a request that is made ready in the event loop: less than a millisecond
 
 
 class Egress:
@@ -52,14 +54,15 @@ class Egress:
     ):
         self.server, self.first_wait_s = server, first_wait_s
         self.redaction, self.budgets = redaction, Budgets(spent, now)
-        self._audit, self._one_at_a_time = audit, ThreadPoolExecutor(1, "egress-audit")
+        self._recorder = Recorder(audit)
+        self.effective = lru_cache(256)(lambda policy: effective(policy, server))  # what holds here for a task
         allowed = server.upstreams if server.egress == "allow" else ()
         self.links = {each.origin: Link(each, breaker()) for each in allowed}
 
     async def close(self) -> None:
         for each in self.links.values():
             await each.close()
-        self._one_at_a_time.shutdown(wait=False)
+        self._recorder.close()
 
     async def __aenter__(self) -> Egress:
         return self
@@ -113,9 +116,12 @@ class Egress:
     @asynccontextmanager
     async def _sending(self, policy: Policy, question: Question, streaming: bool) -> AsyncIterator[Sending]:
         """All that stands before the first try; and the money, whatever becomes of it."""
-        policy = effective(policy, self.server)
+        policy = self.effective(policy)
         way, model = self._permitted(policy, question)
-        out = await asyncio.to_thread(body.build, policy, question, self.redaction)
+        if policy.redact == "none" and _is_small(question):  # nothing here blocks, and a thread costs more than it
+            out = body.build(policy, question, self.redaction)
+        else:
+            out = await asyncio.to_thread(body.build, policy, question, self.redaction)
         ends_at = asyncio.get_running_loop().time() + way.upstream.deadline_s
         sending = Sending(policy, question, way, model, out, streaming, ends_at)
         await self._place(way, ends_at)
@@ -254,7 +260,7 @@ class Egress:
         """Raises: EgressDenied when the audit log does not take it."""
         fields = sending.to_audit(sending.tries + 1, size)
         try:
-            await asyncio.get_running_loop().run_in_executor(self._one_at_a_time, self._audit.append, "egress", fields)
+            await self._recorder.record(fields)
         except Exception as error:  # noqa: BLE001  # whatever it was: what is not written down does not leave
             raise EgressDenied(
                 "audit",
@@ -262,6 +268,11 @@ class Egress:
                 "see to the disk of the audit log; egress goes on as soon as it can be written",
                 status=503,
             ) from None
+
+
+def _is_small(question: Question) -> bool:
+    texts = [each.get("content") if isinstance(each, dict) else None for each in question.messages]
+    return len(texts) < 100 and sum(len(text) if isinstance(text, str) else SMALL_CHARS for text in texts) < SMALL_CHARS
 
 
 def _filtered(sending: Sending) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """One API over HTTP: a body out, a completion or the events of a stream in; what failed says whether it may be tried
 again.
 
-The requests are made with httpx2 and not with the vendor's client, which sends facts about this machine in headers.
+The requests are not made with the vendor's client, which sends facts about this machine in headers.
 """
 
 from __future__ import annotations
@@ -9,15 +9,18 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import sys
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
+from urllib.request import getproxies
 
 import msgspec
 
 from jangin import __version__
 from jangin.egress.breaker import Breaker
 from jangin.egress.server import Upstream
+from jangin.egress.ways import Lost, NotReached, Proxied, Reply, Silent, Way
 from jangin.errors import InputError
 from jangin.models.pace import Pace
 from jangin.models.refusals import UNPAID, asked_wait_s, code_of, is_filtered, refused_parameter
@@ -67,8 +70,6 @@ class Link:
     """
 
     def __init__(self, upstream: Upstream, breaker: Breaker):
-        import httpx2
-
         self.upstream, self.breaker = upstream, breaker
         self.pace = Pace(upstream.requests_per_minute, upstream.tokens_per_minute)
         self.places = asyncio.Semaphore(upstream.at_once)
@@ -79,37 +80,23 @@ class Link:
             headers["authorization"] = f"Bearer {key}"
             if upstream.where.azure:
                 headers["api-key"] = key
-        self.url = f"{upstream.where.url}/chat/completions"
-        self.client = httpx2.AsyncClient(
-            headers=headers,
-            params=upstream.where.query,
-            follow_redirects=False,  # texts go to the host that was named, and to no other
-            trust_env=not upstream.where.local,
-            verify=upstream.where.secure,  # plain http needs no certificates; redirects to https are not followed
-            limits=httpx2.Limits(max_connections=upstream.at_once, max_keepalive_connections=upstream.at_once),
-        )
+        self.way = _way(upstream, headers)
 
     async def close(self) -> None:
-        await self.client.aclose()
+        await self.way.aclose()
 
-    async def post(self, body: bytes, within_s: float, streaming: bool) -> Any:
+    async def post(self, body: bytes, within_s: float, streaming: bool) -> Reply:
         """The response, its body unread, when its status is 200. Raises: Failed."""
-        import httpx2
-
-        silence = min(self.upstream.timeout_s, within_s)
-        timeout = httpx2.Timeout(silence, connect=min(self.upstream.connect_timeout_s, within_s))
-        headers = {
-            "content-type": "application/json",
-            "accept": "text/event-stream" if streaming else "application/json",
-        }
-        request = self.client.build_request("POST", self.url, content=body, headers=headers, timeout=timeout)
+        silence_s = min(self.upstream.timeout_s, within_s)
+        connect_s = min(self.upstream.connect_timeout_s, within_s)
+        accept = "text/event-stream" if streaming else "application/json"
         try:
-            response = await self.client.send(request, stream=True)
-        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError) as error:
-            failed = Failed("connection", f"connection failed ({type(error).__name__})", status=503)
+            response = await self.way.post(body, accept, connect_s, silence_s)
+        except NotReached as error:
+            failed = Failed("connection", f"connection failed ({error})", status=503)
             failed.sent = False
             raise failed from None
-        except httpx2.HTTPError as error:
+        except (Lost, Silent) as error:
             raise _lost(error) from None
         if response.status_code == 200 and response.headers.get("content-encoding", "identity") == "identity":
             return response
@@ -118,7 +105,7 @@ class Link:
         except Failed:
             raw = b""
         finally:
-            with suppress(httpx2.HTTPError):
+            with suppress(Lost, Silent):
                 await response.aclose()
         raise self._failed(response, raw)
 
@@ -157,25 +144,33 @@ class Link:
         return Failed("refused", says, again=False, well=True, status=shown, parameter=parameter)
 
 
-def _lost(error: Exception) -> Failed:
-    import httpx2
+def _way(upstream: Upstream, headers: dict[str, str]) -> Way:
+    """Straight to it, unless the environment names a proxy that may be meant for it, or llhttp is not here."""
+    where = upstream.where
+    url = f"{where.url}/chat/completions"
+    proxied = not where.local and any(getproxies().values())
+    if not proxied and sys.platform != "win32":
+        from jangin.egress.direct import Direct
 
-    if isinstance(error, httpx2.TimeoutException):
+        return Direct(url, where.query, headers)
+    return Proxied(url, where.query, headers, upstream.at_once, proxied)
+
+
+def _lost(error: Lost | Silent) -> Failed:
+    if isinstance(error, Silent):
         return Failed("timeout", "timed out", status=504, charged=True)
-    return Failed("connection", f"connection lost ({type(error).__name__})", status=503, charged=True)
+    return Failed("connection", f"connection lost ({error})", status=503, charged=True)
 
 
-async def read(response: Any, most: int) -> bytes:
+async def read(response: Reply, most: int) -> bytes:
     """The whole body. Raises: Failed when it breaks off, or is larger than `most`."""
-    import httpx2
-
     data = bytearray()
     try:
         async for piece in response.aiter_raw():
             data += piece
             if len(data) > most:
                 raise Failed("garbage", f"the answer is larger than {most:,} bytes", charged=True)
-    except httpx2.HTTPError as error:
+    except (Lost, Silent) as error:
         raise _lost(error) from None
     return bytes(data)
 
@@ -196,10 +191,8 @@ def _is_text(value: Any) -> bool:
     return value is None or isinstance(value, str)
 
 
-async def events(response: Any) -> AsyncIterator[dict[str, Any] | None]:
+async def events(response: Reply) -> AsyncIterator[dict[str, Any] | None]:
     """The objects of an event stream; None for [DONE]. Raises: Failed when it breaks off, or holds something else."""
-    import httpx2
-
     rest, size = b"", 0
     try:
         async for piece in response.aiter_raw():
@@ -214,7 +207,7 @@ async def events(response: Any) -> AsyncIterator[dict[str, Any] | None]:
                     yield _event(line[5:].strip())
                 elif line and not line.startswith((b":", b"event:", b"id:", b"retry:")):
                     raise Failed("garbage", "the answer is no event stream", charged=True)
-    except httpx2.HTTPError as error:
+    except (Lost, Silent) as error:
         raise _lost(error) from None
 
 

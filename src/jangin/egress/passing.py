@@ -17,7 +17,6 @@ from jangin.egress.answers import Left, Outgoing, Question
 from jangin.egress.capture import Capture
 from jangin.egress.captured import Exchange
 from jangin.egress.escalate import Egress
-from jangin.egress.server import effective
 from jangin.egress.stream import Stream
 from jangin.errors import RequestError
 from jangin.policy import Policy
@@ -94,7 +93,7 @@ class PassThrough:
             yield Streamed(self, policy, asked, stream, started)
 
     async def _keep(self, policy: Policy, question: Question, left: Left, out: Outgoing, **about: Any) -> bool | None:
-        policy = effective(policy, self.egress.server)
+        policy = self.egress.effective(policy)
         if self.capture is None or policy.keep_days is None:
             return None
         exchange = Exchange(

@@ -1,12 +1,12 @@
 """What egress asks of other parts, as protocols: redaction, the audit log, what was spent. Whoever opens it passes
 them.
 
-All three may block and may be called from threads of a pool; calls of `Audit.append` come one at a time.
+All three may block and may be called from threads of a pool; calls of `Audit.append_all` come one at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -50,8 +50,9 @@ Redaction = Callable[[Any], Redactor]
 
 
 class Audit(Protocol):
-    def append(self, kind: str, fields: dict[str, Any]) -> Any:
-        """Durable when it returns. Whatever it raises, nothing is sent. Fields hold no texts and no keys."""
+    def append_all(self, entries: Sequence[tuple[str, dict[str, Any]]]) -> Any:
+        """(kind, fields) of each. All are durable when it returns; whatever it raises, nothing is sent of any of them.
+        Fields hold no texts and no keys."""
 
 
 Spent = Callable[[str, datetime], float]  # (task, since in UTC) -> US dollars that the ledger knows of

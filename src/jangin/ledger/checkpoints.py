@@ -28,6 +28,7 @@ PAGES = 4_000  # of 4 KiB that commits wrote before a checkpoint is due sooner t
 PAGES_PER_COMMIT = 8
 PATIENCE_MS = 20  # a checkpoint that starts the log anew keeps commits waiting while it waits for readers
 LOG_PAGES = 32_000  # 128 MiB: from here on commits wait a moment, so that the log starts anew and does not grow
+REST_PAGES, ROUNDS = 500, 6  # that moment ends with the disk: so first what is left to copy is made small
 
 
 class Checkpointer:
@@ -79,7 +80,10 @@ class Checkpointer:
     def _checkpoint(self, connection: sqlite3.Connection) -> bool:
         """True when everything was copied that the log held at some moment in here."""
         try:
-            _, pages, copied = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            for _ in range(ROUNDS):
+                _, pages, copied = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+                if pages < LOG_PAGES or pages - copied < REST_PAGES:
+                    break
             if copied < pages and pages >= LOG_PAGES:  # not wholly copied, so the second rule holds for this one too
                 _, pages, copied = connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
         except sqlite3.Error as error:  # a full disk, say: the rows stay in the log, and the next try is soon

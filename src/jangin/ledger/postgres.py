@@ -149,6 +149,8 @@ class PostgresReader:
 
 
 class PostgresWriter:
+    prompt = False
+
     def __init__(self, store: PostgresStore):
         self._store, self._connection = store, store.connect()
 
@@ -161,6 +163,9 @@ class PostgresWriter:
                 self._write(group)
             except _LostBefore as again:
                 raise self._store.fault(again.error) from again.error
+
+    def commit_now(self, group: Group) -> bool:
+        return False
 
     def _write(self, group: Group) -> None:
         """Raises: _LostBefore when the connection broke before the commit was sent."""

@@ -16,6 +16,7 @@ import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -23,7 +24,7 @@ from urllib.parse import quote
 from jangin.errors import LedgerError, RowRefused, StorageError
 from jangin.ledger import schema
 from jangin.ledger.checkpoints import Checkpointer
-from jangin.ledger.row import now_us
+from jangin.ledger.row import COLUMNS, now_us
 from jangin.ledger.store import ADD_DAILY, INSERT_ROW, INSERT_TEXT, Durability, Group, Tuple, damaged, full
 
 APPLICATION_ID = 0x4A4E474C  # "JNGL": which program's file this is, where SQLite keeps that
@@ -79,10 +80,10 @@ class SqliteStore:
                 finally:
                     os.close(folder)
 
-    def connect(self, mode: str) -> sqlite3.Connection:
-        """A connection without autocheckpoint: see checkpoints.py. mode: "ro" or "rw"."""
+    def connect(self, mode: str, busy_s: float = BUSY_S) -> sqlite3.Connection:
+        """A connection without autocheckpoint: see checkpoints.py. mode: "ro" or "rw". busy_s: to wait for a lock."""
         uri = f"file:{quote(str(self.path))}?mode={mode}"
-        connection = sqlite3.connect(uri, uri=True, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(uri, uri=True, timeout=busy_s, isolation_level=None, check_same_thread=False)
         try:
             connection.execute("PRAGMA wal_autocheckpoint = 0")
             connection.execute(f"PRAGMA synchronous = {'FULL' if self.durability == 'power' else 'NORMAL'}")
@@ -175,29 +176,47 @@ class SqliteReader:
 
 
 class SqliteWriter:
-    """The connection that writes, and the thread that moves what it wrote from the WAL into the file."""
+    """The connection that writes, one that never waits to write, and the thread that moves what they wrote from the WAL
+    into the file."""
 
     def __init__(self, store: SqliteStore):
         self._store = store
         self._connection = store.connect("rw")
+        self._most_rows = self._connection.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER) // len(COLUMNS)
         _wal(self._connection, store.where)
+        self.prompt = store.durability == "process"
+        self._hasty = store.connect("rw", 0.0) if self.prompt else None
         self._file = os.stat(store.path)
         self._checkpointer = Checkpointer(store.path, lambda: store.connect("rw"))
 
     def commit(self, group: Group) -> None:
         self._same_file()
-        connection = self._connection
         try:
-            with _transaction(connection):
-                connection.executemany(INSERT_ROW, group.rows)
-                if group.texts:
-                    connection.executemany(INSERT_TEXT, group.texts)
-                connection.executemany(ADD_DAILY, group.daily)
+            self._write(self._connection, group)
         except _BAD_VALUES as error:
             raise RowRefused(_rule(error)) from None
         except sqlite3.Error as error:
             raise self._store._fault(error) from error
         self._checkpointer.committed()
+
+    def commit_now(self, group: Group) -> bool:
+        self._same_file()
+        if self._hasty is None:
+            return False
+        try:
+            self._write(self._hasty, group)
+        except (*_BAD_VALUES, sqlite3.Error):
+            return False
+        self._checkpointer.committed()
+        return True
+
+    def _write(self, connection: sqlite3.Connection, group: Group) -> None:
+        with _transaction(connection):
+            for rows in _in_powers_of_two(group.rows, self._most_rows):
+                connection.execute(_insert_rows(len(rows)), [value for row in rows for value in row])
+            if group.texts:
+                connection.executemany(INSERT_TEXT, group.texts)
+            connection.executemany(ADD_DAILY, group.daily)
 
     def work(self, statements: Sequence[tuple[str, Sequence[Any]]]) -> list[int]:
         self._same_file()
@@ -220,7 +239,24 @@ class SqliteWriter:
 
     def close(self) -> None:
         self._checkpointer.close()
+        if self._hasty is not None:
+            self._hasty.close()
         self._connection.close()
+
+
+@cache
+def _insert_rows(count: int) -> str:
+    """One statement for all: at the end of each the thread waits for the interpreter's lock, while others answer."""
+    return INSERT_ROW + f", ({', '.join('?' * len(COLUMNS))})" * (count - 1)
+
+
+def _in_powers_of_two(rows: list[Tuple], most: int) -> Iterator[list[Tuple]]:
+    """So that a handful of prepared statements serves groups of every size."""
+    at = 0
+    while at < len(rows):
+        size = 1 << (min(len(rows) - at, most).bit_length() - 1)
+        yield rows[at : at + size]
+        at += size
 
 
 @contextmanager

@@ -42,10 +42,15 @@ class Reader(Protocol):
 
 
 class Writer(Protocol):
-    """One connection that writes; used by one thread at a time."""
+    """Used by one thread at a time. prompt: its commits wait for no disk and no network, so that `commit_now` may."""
+
+    prompt: bool
 
     def commit(self, group: Group) -> None:
         """All of the group or nothing. Raises: RowRefused for a row that breaks a rule; StorageError."""
+
+    def commit_now(self, group: Group) -> bool:
+        """As `commit`, but waits for nobody: False, nothing is written, where it would have to."""
 
     def work(self, statements: Sequence[tuple[str, Sequence[Any]]]) -> list[int]:
         """Runs statements in one transaction and returns how many rows each changed. Raises: StorageError."""

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from jangin.serve.outlet import Outlet
 
 _ID = re.compile(rb"(?!jk-)[A-Za-z0-9._:/-]{1,128}")  # not a key that somebody put there
+_PASSED = re.compile(r"/tasks/([^/]+)/v1/chat/completions")
 
 
 class Runs(Protocol):
@@ -316,7 +317,7 @@ def create(
         "/openapi.json": shown.description(server),
         "/healthz": _health(server),
     }
-    passing = Route("/tasks/{task}/v1/chat/completions", Passing(server), methods=["POST"])
+    passing = Route("/tasks/{task}/v1/chat/completions", _post_only, methods=["POST"])
     # A path that takes both stands here once; what is posted to it goes straight to its endpoint, below.
     routes = [passing]
     routes += [Route(path, endpoint, methods=["POST"]) for path, endpoint in endpoints.items() if path not in gets]
@@ -325,21 +326,21 @@ def create(
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         # The routes that carry the traffic skip the framework's layers, a tenth of a request's time.
-        straight = endpoints.get(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
-        await (straight or framework)(scope, receive, send)
+        if scope["type"] == "http" and scope["method"] == "POST":
+            straight: ASGIApp | None = endpoints.get(scope["path"])
+            if straight is None and (passed := _PASSED.fullmatch(scope["path"])):
+                straight = Endpoint(server, "passed/chat/completions", partial(_pass_on, passed[1]))
+            if straight is not None:
+                await straight(scope, receive, send)
+                return
+        await framework(scope, receive, send)
 
     return app
 
 
-class Passing:
-    """POST /tasks/{task}/v1/chat/completions."""
-
-    def __init__(self, server: Server):
-        self._server = server
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        work = partial(_pass_on, scope["path_params"]["task"])
-        await Endpoint(self._server, "passed/chat/completions", work)(scope, receive, send)
+async def _post_only(request: Request) -> Response:
+    """What the framework says of another method than POST; that one never comes this far."""
+    raise HTTPException(405)
 
 
 async def _pass_on(task: str, server: Server, body: bytes, visit: Visit) -> Runs:

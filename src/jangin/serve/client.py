@@ -43,6 +43,7 @@ from jangin.serve.frames import (
     pack,
 )
 
+ENGINE = ("-m", "jangin.serve.engine")  # the program; bench/overload.py puts a slower one in its place
 LOAD_TIMEOUT_S = 180.0  # a large graph on a cold disk
 STOP_TIMEOUT_S = 5.0
 SLOWEST_PREFILL_TOK_S = 20.0  # an engine that reads a prompt more slowly than this is taken to hang
@@ -83,13 +84,14 @@ class EngineClient:
         self.prefix_cache = prefix_cache
         self.up = False
         self.restarts = 0
-        self.text_s = 0.0
+        self.text_s = 0.0  # seconds of this engine's time that one text takes
         self.share_s = 0.0  # seconds of this engine's time that one written answer takes
         self.held: dict[int, tuple[str, str]] = {}  # handle -> (folder, identity)
         self.routing = False  # holds the router, so it stays also without specialists
         self.process: subprocess.Popen[bytes] | None = None
         self._ids = itertools.count(1)
-        self._pending: dict[int, tuple[asyncio.Future[Any], bool]] = {}
+        self._pending: dict[int, tuple[asyncio.Future[Any], bool, int]] = {}  # is it a load, how many texts
+        self.asked_texts = 0  # that it has and has not answered
         self._writings: dict[int, tuple[Writing, int]] = {}  # with the tokens of the longest prompt that it may have
         self._loads = 0
         self._progress = 0.0
@@ -172,8 +174,9 @@ class EngineClient:
         if report.id in self._writings:
             self._settle_writing(report)
             return
-        future, is_load = self._pending.pop(report.id)
+        future, is_load, texts = self._pending.pop(report.id)
         self._loads -= is_load
+        self.asked_texts -= texts
         if isinstance(report, Answers | Directed):
             self.text_s += (report.text_s - self.text_s) * (0.1 if self.text_s else 1.0)
         if future.done():  # the request was cancelled
@@ -203,8 +206,10 @@ class EngineClient:
         is_load = isinstance(order, Load | Fit)
         if not (self._pending or self._writings):
             self._progress = time.monotonic()
-        self._pending[order.id] = (future, is_load)
+        texts = len(order.texts) if isinstance(order, Ask | Direct) else 0
+        self._pending[order.id] = (future, is_load, texts)
         self._loads += is_load
+        self.asked_texts += texts
         self._transport.write(pack(order))
         return future
 
@@ -263,9 +268,9 @@ class EngineClient:
     def abandon(self) -> None:
         """The process is gone: whoever waits for it hears so now."""
         self.up = False
-        pending, self._pending, self._loads = self._pending, {}, 0
+        pending, self._pending, self._loads, self.asked_texts = self._pending, {}, 0, 0
         writings, self._writings = self._writings, {}
-        for future, _ in pending.values():
+        for future, _, _ in pending.values():
             if not future.done():
                 future.set_exception(_died())
         for writing, _ in writings.values():
@@ -296,7 +301,7 @@ def _environment(withheld: Container[str]) -> dict[str, str]:
 
 
 def _start(theirs: socket.socket, prefix_cache: bool, environment: dict[str, str]) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "jangin.serve.engine", *(["--prefix-cache"] if prefix_cache else [])]
+    command = [sys.executable, *ENGINE, *(["--prefix-cache"] if prefix_cache else [])]
     if sys.platform == "win32":
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, env=environment)
         assert process.stdin is not None

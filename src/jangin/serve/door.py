@@ -1,8 +1,8 @@
 """The door: who asks, whether they may, and the row that says how it went.
 
 A visit begins when a request's head has been read and ends when its row is committed; the last byte of the answer goes
-out after that. Whoever is refused before it may ask anything (no key, no right, over a limit) is counted and leaves no
-row: a flood of refusals must not fill the disk.
+out after that. Whoever is refused before anything is done for it (no key, no right, over a limit, too much waits) is
+counted and leaves no row: a flood of refusals must not fill the disk.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from jangin.access.keys import Key, Keys
 from jangin.access.limits import Gate, Permit
 from jangin.audit.log import AuditLog
 from jangin.egress.answers import Left
-from jangin.errors import JanginError, RequestError
+from jangin.errors import JanginError, Overloaded, RequestError
 from jangin.ledger.book import Ledger
 from jangin.ledger.row import Route, Row, Texts, now_us
 from jangin.serve.cascade import Outcome
@@ -101,6 +101,7 @@ class Visit:
         "_started",
         "_status",
         "_texts",
+        "_turned_away",
         "answers",
         "at",
         "commit_s",
@@ -123,7 +124,7 @@ class Visit:
         self._door, self.key, self.request_id, self.endpoint = door, key, request_id, endpoint
         self.at, self._started = now_us(), time.perf_counter()
         self._permit: Permit | None = None
-        self._open = False
+        self._open = self._turned_away = False
         self._error_code: str | None = None
         self._status = 200
         self._row: dict[str, int | float | str | None] = {}
@@ -226,9 +227,13 @@ class Visit:
 
     def failed(self, error: JanginError) -> None:
         self.route, self._error_code, self._status = "failed", error.code, error_status(error)
+        if isinstance(error, Overloaded) and self._open:
+            self._turned_away = True
+            self._door.refused[error.status] += 1
 
     async def close(self, status: int | None = None) -> None:
-        """Settles with the key and commits the row. A second call does nothing. Raises: StorageError.
+        """Settles with the key and commits the row, except of one for whom there was no room. A second call does
+        nothing. Raises: StorageError.
 
         status: of HTTP; None: that of what failed.
         """
@@ -239,7 +244,7 @@ class Visit:
         row = self._row
         try:
             self.row = self._as_row(status)
-            if self._door.ledger is not None:
+            if self._door.ledger is not None and not self._turned_away:
                 begun = time.perf_counter()
                 await self._door.ledger.append(self.row, self._texts)
                 self.commit_s = time.perf_counter() - begun

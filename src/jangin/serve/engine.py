@@ -316,11 +316,11 @@ def _info(found: Specialist | Writer) -> Info:
     )
 
 
-def run(channel: socket.socket, prefix_cache: bool = False) -> None:
+def run(channel: socket.socket, prefix_cache: bool = False, make: type[Engine] = Engine) -> None:
     """Serves the socket until its other end closes."""
     outgoing = Outgoing(channel)
     send = outgoing.send
-    engine = Engine(outgoing.send_soon, prefix_cache)
+    engine = make(outgoing.send_soon, prefix_cache)
     unpacker = Unpacker(msgspec.msgpack.Decoder(Order))
     while True:
         data = _receive(channel, wait=not engine.waiting)
@@ -345,7 +345,8 @@ def _receive(channel: socket.socket, wait: bool) -> bytes | None:
         return b""
 
 
-def _open() -> socket.socket:
+def opened() -> socket.socket:
+    """This process's end of the socket, which whoever started it put on its command line."""
     if sys.platform == "win32":
         return socket.fromshare(sys.stdin.buffer.read())
     return socket.socket(fileno=int(sys.argv[-1]))
@@ -354,5 +355,5 @@ def _open() -> socket.socket:
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the HTTP process decides
     np.seterr(all="ignore")
-    run(_open(), PREFIX_CACHE in sys.argv)
+    run(opened(), PREFIX_CACHE in sys.argv)
     os._exit(0)  # a thread that still writes has nobody to write for: it is not waited for

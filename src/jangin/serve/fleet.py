@@ -73,6 +73,7 @@ class Entry:
 class Fleet:
     """The specialists of one server by name.
 
+    max_wait_s: of work that an engine may have before it, as far as that can be told; what comes then is refused.
     watches: the folder where audited answers are counted, None: they are not kept. secret: decides which are audited.
     withheld: environment variables that no engine gets.
     """
@@ -83,10 +84,13 @@ class Fleet:
         max_waiting: int = 4096,
         prefix_cache: bool = True,
         *,
+        max_wait_s: float | None = None,
         watches: Path | None = None,
         secret: bytes = b"",
         withheld: Container[str] = (),
     ):
+        self.max_wait_s = MAX_WAIT_S if max_wait_s is None else max_wait_s
+        self.max_write_wait_s = MAX_WRITE_WAIT_S if max_wait_s is None else max_wait_s
         self._watches, self._secret, self._withheld = watches, secret, withheld
         self.engine_timeout_s = engine_timeout_s
         self.prefix_cache = prefix_cache
@@ -205,10 +209,10 @@ class Fleet:
         assert entry.info.writing is not None
         engine = entry.engine
         count, wait_s = engine.writing, engine.writing * engine.share_s
-        if count and (count >= self.max_waiting or wait_s > MAX_WRITE_WAIT_S):
+        if count and (count >= self.max_waiting or wait_s > self.max_write_wait_s):
             most = f"this server holds at most {self.max_waiting:,}"
             if count < self.max_waiting:
-                most = f"that is more than {MAX_WRITE_WAIT_S:.0f} seconds of work"
+                most = f"that is more than {self.max_write_wait_s:g} seconds of work"
             message = f"{count:,} answers are being written or wait; {most}"
             raise Overloaded(message, max(1, math.ceil(wait_s / 2)))
         entry.use.active += 1
@@ -222,16 +226,14 @@ class Fleet:
             entry.use.active -= 1
 
     def _admit(self, engine: EngineClient, texts: int, chars: int) -> None:
-        wait_s = self._waiting_texts * engine.text_s
-        full = (
-            self._waiting_texts + texts > self.max_waiting
-            or self._waiting_chars + chars > MAX_WAITING_CHARS
-            or wait_s > MAX_WAIT_S
-        )
+        """What a large request holds back is no wait for others: it goes to the engine slice by slice."""
+        wait_s = engine.asked_texts * engine.text_s
+        if engine.asked_texts and wait_s > self.max_wait_s:
+            message = f"{engine.asked_texts:,} texts wait already, more than {self.max_wait_s:g} seconds of work"
+            raise Overloaded(message, max(1, math.ceil(wait_s / 2)))
+        full = self._waiting_texts + texts > self.max_waiting or self._waiting_chars + chars > MAX_WAITING_CHARS
         if full and self._waiting_texts:
             message = f"{self._waiting_texts:,} texts wait already; this server holds at most {self.max_waiting:,}"
-            if wait_s > MAX_WAIT_S:
-                message = f"{self._waiting_texts:,} texts wait already, more than {MAX_WAIT_S:.0f} seconds of work"
             raise Overloaded(message, max(1, math.ceil(wait_s / 2)))
 
     def _check_free(self, name: str, coming: Container[str] = ()) -> None:

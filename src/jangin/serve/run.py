@@ -49,6 +49,7 @@ def serve(
     behind_proxy: bool = False,
     engine_timeout_s: float = 30.0,
     max_waiting: int = 4096,
+    max_wait_s: float | None = None,
     prefix_cache: bool = True,
     json_output: bool = False,
     state: Path | str | None = None,
@@ -65,6 +66,7 @@ def serve(
     `prefix_cache`: as `Decoder` says, of specialists that write.
 
     Args:
+        max_wait_s: seconds of work that a request may find before it; None: 20, of written answers 60.
         state: the folder of keys, ledger and audit log; None: none of them, for a server that only its starter knows.
         open_to_all: answer without keys, on this machine only. ledger: instead of the one in `state`.
         tls: files of a certificate chain and its private key, PEM.
@@ -102,7 +104,15 @@ def serve(
         watches, secret = (None, os.urandom(32)) if state is None else (state / WATCHES, _secret(state / SECRET))
         upstreams = () if operator is None else operator.upstreams
         withheld = {each.key_env for each in upstreams if each.key_env}
-        fleet = Fleet(engine_timeout_s, max_waiting, prefix_cache, watches=watches, secret=secret, withheld=withheld)
+        fleet = Fleet(
+            engine_timeout_s,
+            max_waiting,
+            prefix_cache,
+            max_wait_s=max_wait_s,
+            watches=watches,
+            secret=secret,
+            withheld=withheld,
+        )
         options = _Options(behind_proxy, json_output, tls, made, operator, _terms_of(tasks), Observers(telemetry))
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_serve(listener, folders, fleet, door, options))
