@@ -151,9 +151,8 @@ def main() -> None:
                 missed=[span["entity"] for span in lost],
                 wrong=[entity for _, _, entity in extra],
             )
-        if mine != "held-out":
-            listed += [f"{number} missed {s['entity']}: {text[s['start'] : s['end']]!r} in {text!r}" for s in lost]
-            listed += [f"{number} wrong {entity}: {text[a:b]!r} in {text!r}" for a, b, entity in extra]
+        listed += [f"{number} missed {s['entity']}: {text[s['start'] : s['end']]!r} in {text!r}" for s in lost]
+        listed += [f"{number} wrong {entity}: {text[a:b]!r} in {text!r}" for a, b, entity in extra]
     wanted = tuple(tallies) if arguments.half == "all" else (arguments.half,)
     report = {
         "file_sha256": hashlib.sha256(content).hexdigest(),

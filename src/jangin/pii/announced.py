@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from jangin.pii import checks
 from jangin.pii.korean_ids import KOREAN_BANK
 from jangin.pii.labels import Labels
-from jangin.pii.licences import british, fits, states_of
+from jangin.pii.identifiers import HEALTH
+from jangin.pii.licences import STATES, british, fits, states_of
 from jangin.pii.spans import Span
 
 _PASSPORT = re.compile(
@@ -38,18 +39,48 @@ _HOSPITAL = re.compile(
 )
 # 등록번호 of something else than a patient; without one of these words seven or eight digits are a hospital's.
 _REGISTERS = re.compile(
-    "사업|차량|자동차|특허|상표|법인|협회|자격|면허|제품|수입|건설|출판|농약|비료|기기|선박|동물|장애|보훈|외국인|주민"
+    "사업|차량|자동차|특허|상표|법인|협회|자격|면허|제품|수입|건설|출판|농약|비료|기기|선박|동물|장애|보훈|외국인|주민|"
+    "식품|업체|상점|단체|의약품|화장품|디자인|저작권|기업|공장|어선|학원|공연|숙박|여행업|통신판매|대부업|반려|도서|품목|자재"
 )
 _PATIENT_NUMBER = re.compile(
     r"환자[ :(#]{0,3}(?P<a>[A-Z]{0,2}[0-9][0-9-]{4,11})(?![0-9])|(?<![0-9A-Za-z-])(?P<b>[0-9][0-9-]{4,11})번?[ ]?환자"
 )
 _PATIENT = re.compile(
-    r"(?<![A-Za-z])(?:[Pp]atients?|[Pp]ts?|[Ii]npatient|[Oo]utpatient)[ ]{1,2}(?:[Nn]o\.?|#|ID|id|[Nn]umber)?[ ]?[:(]?"
+    r"(?<![A-Za-z])(?:[Pp]atients?|[Pp]ts?\.?|PT|[Ii]npatient|[Oo]utpatient)[ ]{1,2}(?:[Nn]o\.?|#|ID|id|[Nn]umber)?[ ]?[:(]?"
     r"(?P<a>[A-Z]{0,3}-?[0-9]{5,9}|[A-Z]{1,3}[0-9]{2,4}-[0-9]{2,5})(?![0-9A-Za-z-])"
 )
-_RECORD = re.compile(r"(?<![A-Za-z0-9])MRN?[-#][0-9]{2,}(?:-[0-9]{2,}){0,3}(?![A-Za-z0-9])")
+# Rows of a list of patients: a name and a number, on two lines or more.
+_KOREAN_ROW = re.compile(r"^[-*· ]{0,3}(?:[0-9]{1,2}[.)호] ?)?[가-힣]{2,4}[ \t,|/(:]{1,3}(?P<a>[0-9]{6,9})(?![0-9-])", re.M)
+_ENGLISH_ROW = re.compile(
+    r"^[-*• ]{0,3}(?:(?:Bed )?[0-9]{1,2}[.): ]{1,2})?[A-Z][A-Za-z'’-]{1,18}(?:,? [A-Z][A-Za-z'’.-]{0,18}){0,2}"
+    r"[ \t,|/(:-]{1,3}(?P<a>[A-Z]{0,2}[0-9]{6,9})(?![0-9A-Za-z-])",
+    re.M,
+)
+# Age and sex beside a number, in a text of health care: "20448217 / 62세 남", "4482177 F/61".
+_AGE_SEX = re.compile(
+    r"(?<![0-9A-Za-z가-힣#-])(?P<a>[A-Z]{0,2}[0-9]{6,9})[ ,/|(]{1,4}(?:[가-힣A-Za-z]{2,12}[ ,/|(]{1,4})?"
+    r"(?:[MF][ ]?/[ ]?[0-9]{1,3}|[0-9]{1,3}[ ]?/[ ]?[MF]|[0-9]{1,3}[ ]?(?:세|yo|y/o|yrs?|[MF])|남|여)(?![A-Za-z])"
+)
+_RECORD = re.compile(r"(?<![A-Za-z0-9])MRN?-[0-9]{2,}(?:-[0-9]{2,}){0,3}(?![A-Za-z0-9])")
 _OLD_WASHINGTON = re.compile(r"(?<![A-Z0-9*])[A-Z]{2}[A-Z*]{5}[0-9][0-9A-Z*]{4}(?![A-Z0-9*])")
-_LICENCE_WORD = re.compile(r"licen[cs]e|\bC?DL\b|\bDVLA\b|\bDMV\b|\bMVC\b|\bpermit\b", re.IGNORECASE)
+_LICENCE_WORD = re.compile(r"li[cs]en[cs]e?|\blic\b|\bD/L\b|\bC?DL\b|\bDVLA\b|\bDMV\b|\bMVC\b|\bpermit\b", re.IGNORECASE)
+_BRITISH = re.compile(r"(?<![A-Za-z0-9])[A-Z9]{5}[ ]?[0-9]{6}[ ]?[A-Z9]{2}[ ]?[0-9A-Z][ ]?[A-Z]{2}(?![A-Za-z0-9])", re.I)
+_STATED = re.compile(  # "ID Texas 08847172": a card of identity and the state, without the word licence
+    r"(?<![A-Za-z])(?:ID|I\.D\.|photo id|identification)(?: shown| card| checked| seen| no\.?| number| #| is| was| from)?"
+    r"[ :,(-]{1,3}(?P<state>" + "|".join(STATES) + r")[ :,)#-]{1,3}(?P<a>[A-Z0-9](?:[ -]?[A-Z0-9]){5,15})(?![A-Za-z0-9])"
+)
+_SORTED = re.compile(
+    r"(?<![0-9-])(?P<sort>[0-9]{2}([- ])[0-9]{2}\2[0-9]{2})(?:[ ,;|/]{1,3}|[ ]?\n)"
+    r"(?:(?:and |& )?(?:acc(?:oun)?t?\.?|a/c)?[ ]?(?:no\.?|number|num)?[ :]{0,2})?(?P<account>[0-9]{8})(?![0-9-])",
+    re.I,
+)
+_PAYS = re.compile(
+    r"(?<![A-Za-z])(?:pa(?:y|id|yments?|yee|ying)|refund\w*|transfer\w*|details|BACS|CHAPS|standing order|mandate|"
+    r"send|sent|money|salary|wages|pension|rent|deposit|bank\w*|barclays|lloyds|hsbc|natwest|santander|monzo|starling|"
+    r"nationwide|halifax|rbs|tsb|sort|account|acc|acct|a/c)(?![A-Za-z])",
+    re.I,
+)
+_QUANTITY = re.compile(r"[ ]?(?:years?|months?|%|년|건|명|원|개|회|만|억|people|patients|beds|visits|appointments)")
 _NINE = re.compile(r"[0-9](?:[- ]?[0-9]){8}(?![0-9])")
 _BANKING = re.compile(
     r"(?<![A-Za-z])(?:routing|ABA|RTN|ACH|wires?|wiring|deposits?|banks?|banking|checking|savings|acct|account|"
@@ -71,7 +102,7 @@ _SAYS_ELSE = frozenset(("ssn", "phone", "account", "routing", "mrn", "card", "pa
 def announced(text: str, labels: Labels, korean: bool) -> Iterator[Span]:
     if labels.has(("passport",)):
         yield from _passports(text, labels)
-    if labels.has(("mrn", "registered", "driver")):
+    if labels.has(("mrn", "registered", "driver")) or (_LICENCE_WORD.search(text) and states_of(text)):
         yield from _tokens(text, labels)
     if labels.has(("account", "routing")) or (_NINE.search(text) and _BANKING.search(text)):
         yield from _accounts(text, labels, korean)
@@ -81,9 +112,39 @@ def announced(text: str, labels: Labels, korean: bool) -> Iterator[Span]:
                 yield Span(*match.span("a"), "MEDICAL_RECORD_NUMBER", 0.62)
     if "환자" in text:
         yield from _korean_records(text)
+    if _SIX.search(text):
+        yield from _rows(text)
+        for match in _STATED.finditer(text):
+            if fits(match["a"], match["state"]):
+                yield Span(*match.span("a"), "US_DRIVER_LICENSE", 0.7)
+        for match in _SORTED.finditer(text):
+            if _PAYS.search(text):
+                yield Span(*match.span("sort"), "US_BANK_NUMBER", 0.77)
+                yield Span(*match.span("account"), "US_BANK_NUMBER", 0.77)
+        for match in _BRITISH.finditer(text):
+            if british(re.sub(" ", "", match.group())) and labels.topic(*match.span()) != "other":
+                yield Span(*match.span(), "US_DRIVER_LICENSE", 0.8)
     if "MR" in text and (labels.has(("mrn",)) or "record" in text):
         for match in _RECORD.finditer(text):
             yield Span(*match.span(), "MEDICAL_RECORD_NUMBER", 0.75)
+
+
+_SIX = re.compile("[0-9][- ]?[0-9][- ]?[0-9][- ]?[0-9][- ]?[0-9]")
+
+
+def _rows(text: str) -> Iterator[Span]:
+    """Numbers of patients that no label announces, in texts of health care."""
+    health: bool | None = None
+    for pattern, least in ((_KOREAN_ROW, 2), (_ENGLISH_ROW, 2), (_AGE_SEX, 1)):
+        matches = list(pattern.finditer(text))
+        if len(matches) < least:
+            continue
+        if health is None:
+            health = _HOSPITAL.search(text) is not None or HEALTH.search(text) is not None
+        for match in matches if health else ():
+            value = match["a"]
+            if not _COMPACT_DATE.fullmatch(value) and not value.startswith("01"):
+                yield Span(*match.span("a"), "MEDICAL_RECORD_NUMBER", 0.6)
 
 
 def _topic(text: str, labels: Labels, start: int, end: int) -> str | None:
@@ -98,12 +159,16 @@ def _topic(text: str, labels: Labels, start: int, end: int) -> str | None:
 
 def _passports(text: str, labels: Labels) -> Iterator[Span]:
     """By the shapes of many countries; by any shape right behind the word."""
+    alone = labels.only(("passport",))
     for match in _PASSPORT.finditer(text):
         start, end = match.span()
         digits = sum(map(str.isdigit, match.group()))
         german = digits >= 2 and match.group().isupper() and labels.before(start, 14) == "passport"
-        if (digits >= 5 or german) and labels.topic(start, end) == "passport":
+        topic = labels.topic(start, end)
+        if (digits >= 5 or german) and topic == "passport":
             yield Span(start, end, "PASSPORT", 0.8)
+        elif alone and digits >= 7 and 8 <= digits + match.group()[0].isalpha() <= 9 and topic in (None, "passport"):
+            yield Span(start, end, "PASSPORT", 0.6)  # "mine is 544821781 and hers 544821770, both passports are ..."
     for pattern in (_TOKEN, _SPACED):
         for match in pattern.finditer(text):
             (start, end), value = match.span(), match.group()
@@ -142,7 +207,7 @@ def _tokens(text: str, labels: Labels) -> Iterator[Span]:
             ):
                 topic = "mrn"
             if topic == "mrn":
-                if text.startswith((" year", " month", "%"), end):
+                if _QUANTITY.match(text, end):
                     continue
                 if digits < 5 and labels.before(start, 40) != "mrn" and labels.after(end, 20) != "mrn":
                     continue

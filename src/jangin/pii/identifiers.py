@@ -19,16 +19,19 @@ EMAIL = re.compile(
 )
 _AT_SIGN = re.compile(r"[\[(][Aa][Tt][\])]|골뱅이")
 _PICTURE = re.compile(r"@[0-9]x\.(?:png|jpe?g|gif|svg|webp)$", re.IGNORECASE)
-_CARD = re.compile(r"(?<![0-9A-Za-z])(?<![0-9][-.])[2-69](?:[ ]?-?[ ]?\n?[0-9]){12,18}(?!-?[0-9])")
-_IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}[0-9]{2}(?=[ -]?[A-Za-z0-9]{2})")
-_SSN = re.compile(r"(?<![0-9])(?<![0-9][-.])([0-9]{3})([- .]?\n?)([0-9]{2})([- .]?\n?)([0-9]{4})(?!-?[0-9])")
-_NHS = re.compile(r"(?<![0-9])(?<![0-9][-.])[0-9]{3}([- .]?\n?)[0-9]{3}([- .]?\n?)[0-9]{4}(?![A-Za-z]|-?[0-9])")
+_CARD = re.compile(
+    r"(?<![0-9A-Za-z])(?<![0-9][-.])(?:[2-69](?:[ ]?-?[ ]?\n?[0-9]){12,18}|"
+    r"[2-69][0-9]{3}([ ]{2}|[._/])[0-9]{4}\1[0-9]{4}\1[0-9]{4})(?!-?[0-9])"
+)
+_IBAN = re.compile(r"(?:(?<![A-Za-z0-9])|(?<=IBAN)|(?<=iban))[A-Za-z]{2}[0-9]{2}(?=[ .-]?[A-Za-z0-9]{2})")
+_SSN = re.compile(r"(?<![0-9])(?<![0-9][-.])([0-9]{3})([- ./]?\n?|[ ]-[ ])([0-9]{2})([- ./]?\n?|[ ]-[ ])([0-9]{4})(?!-?[0-9])")
+_NHS = re.compile(r"(?<![0-9])(?<![0-9][-.])[0-9]{3}([- ./]?\n?|[ ][-/][ ]|[ ]{2})[0-9]{3}([- ./]?\n?|[ ][-/][ ]|[ ]{2})[0-9]{4}(?![A-Za-z]|-?[0-9])")
 _IPV4 = re.compile(r"(?<![0-9A-Za-z.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![0-9])(?!\.[0-9])(?![A-Za-z-])")
 _IPV6 = re.compile(r"(?<![0-9A-Za-z:.])(?:[0-9A-Fa-f]{1,4}:{1,2}|::){2,8}(?:[0-9A-Fa-f]{1,4})?(?![0-9A-Za-z:])")
 _IP_SAYS = ("ip",)
 
 _NANP = re.compile(r"[2-9][0-9]{2}[2-9](?!11)[0-9]{6}")
-_HEALTH = re.compile(
+HEALTH = re.compile(
     r"(?<![A-Za-z])(?:patients?|pts?|GP|GP2GP|EMIS|SystmOne|surgery|clinics?|clinical|clinician|hospitals?|"
     r"wards?|bed|bleep|triage|"
     r"referr\w+|prescri\w+|vaccin\w+|immunis\w+|screening|smear|nurses?|doctors?|dr|medical|medication|health\w*|"
@@ -37,6 +40,9 @@ _HEALTH = re.compile(
     r"pharmac\w+|oncology|"
     r"cardiology|theatre|ambulance|paramedics?|handover|physio\w*|dental|dentist|optician|hearing|allerg\w+|"
     r"asthma|inhaler|"
+    r"meds|dispens\w+|siblings|admitted|admission|inpatients?|outpatients?|bloods|sats|obs|insulin|chemo\w*|cancer|"
+    r"ultrasound|podiatry|CAMHS|injections?|injury|symptoms?|surgeon|operation|treatment|test results?|lab|labs|"
+    r"EPR|SCR|DNACPR|Datix|flu|covid|MMR|hospitalised|anaesth\w+|antenatal|fracture\w*|mental health|next of kin|"
     r"tablets?|dos(?:e|age)|scans?|MRI|CT|ECG|X-?rays?|carers?|care home|hospice|dementia|diabet\w+|therap\w+|biopsy|"
     r"PDS|Spine|e-RS|ICB|CCG|trust|DOB)(?![A-Za-z])|환자|병원",
     re.IGNORECASE,
@@ -102,7 +108,7 @@ def ibans(text: str) -> Iterator[Span]:
             character = text[place]
             if character.isascii() and character.isalnum():
                 code.append(character.upper())
-            elif not (character in " -\n" and text[place - 1].isalnum()):
+            elif not (character in " -.\n" and text[place - 1].isalnum()):
                 break
             place += 1
         bounded = place >= len(text) or not (text[place].isascii() and text[place].isalnum())
@@ -117,7 +123,7 @@ def social_security(text: str, labels: Labels) -> Iterator[Span]:
         digits = match[1] + match[3] + match[5]
         topic = labels.topic(start, end)
         named = topic == "ssn" or labels.near(("ssn",), start, end, 60, 30)
-        hyphens = match[2] == match[4] == "-"
+        hyphens = match[2].strip() == match[4].strip() == "-"
         grouped = match[2] == match[4] != ""
         if not checks.ssn(digits) and not (topic == "ssn" and checks.itin(digits)):
             continue
@@ -145,7 +151,7 @@ def nhs_numbers(text: str, labels: Labels) -> Iterator[Span]:
             continue
         grouped = match[1] == match[2] != ""
         blanks = grouped and match[1] == " " and not labels.has(("phone",))
-        if blanks or (grouped and not _NANP.fullmatch(digits)) or _HEALTH.search(text):
+        if blanks or (grouped and not _NANP.fullmatch(digits)) or HEALTH.search(text):
             yield Span(start, end, "UK_NHS", 0.86)
 
 

@@ -10,13 +10,15 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable
 
+from jangin.pii.tables import Cell, cells
+
 _TOPICS = {
     "phone": "전화 연락처 휴대폰 휴대전화 핸드폰 핸폰 폰번호 폰번 모바일 유선 번호로연락 연락주 통화 문자 카톡 "
-    "콜백 팩스 자택번호 집전화 "
-    "phone telephone tel cell cellphone mobile call calling called text fax whatsapp sms ring dial landline voicemail "
+    "콜백 팩스 자택번호 집전화 집번호 본가 자택 친정 처가 시댁 직통 "
+    "phone telephone telephon tel ph ph# phne phon cell cellphone mob mobile call calling called text fax whatsapp sms ring dial landline voicemail "
     "contact reach callback landlines bleep",
-    "service": "대표번호 대표전화 고객센터 콜센터 상담센터 고객상담 무료전화 hotline helpline toll-free tollfree "
-    "switchboard",
+    "service": "대표번호 발신번호 대표전화 고객센터 콜센터 상담센터 고객상담 무료전화 hotline helpline toll-free tollfree "
+    "switchboard reception helpdesk freephone",
     "rrn": "주민등록 주민번호 주민 주민등록번호 민증 주번 실명번호 본인확인 본인인증 실명확인 신분증 resident rrn",
     "frn": "거소신고번호 국내거소신고번호 외국인등록 외국인번호 외국인등록번호 외국인 거소 foreigner alien arc frn",
     "brn": "사업자 사업자번호 사업자등록 사업자등록번호 간이과세자 일반과세자 과세자 공급받는자 세금계산서 "
@@ -25,22 +27,22 @@ _TOPICS = {
     "농협 수협 신협 새마을금고 "
     "우체국 저축은행 축협 산업은행 기업은행 국민은행 신한은행 우리은행 하나은행 kb국민 sc제일 씨티은행 "
     "가상계좌 자동이체 "
-    "kookmin shinhan woori nonghyup kakaobank hana ibk",
-    "account": "account acct accts a/c checking savings deposit iban",
-    "routing": "routing rtg rtn aba 라우팅 라우팅번호 "
+    "kookmin shinhan woori nonghyup kakaobank ibk",
+    "account": "account acct accts acnt accnt acount accout a/c checking savings deposit iban bsb dda acct# a/c# 어카운트",
+    "routing": "routing routng rtg rtn aba aba# 라우팅 라우팅번호 "
     "라우팅넘버",  # of an American bank: nine digits with a check digit
     "card": "카드 카드번호 신용카드 체크카드 card visa mastercard amex cvc cvv credit debit",
-    "passport": "여권 여권번호 passport passports",
+    "passport": "여권 여권번호 passport passports pasport passprt pssport ppt pp# 여권no",
     "driver": "운전면허 면허 면허증 면허번호 운전면허번호 driver drivers driver's driving dl cdl dvla licence "
-    "license dmv mvc",
+    "license lisence liscence licens dmv mvc d/l d/l#",
     "mrn": "환자번호 차트번호 병록번호 진료번호 의무기록 의무기록번호 진찰권 환자등록번호 병원등록번호 "
     "챠트번호 차트 챠트 "
     "환자id 환자고유번호 환자코드 환자식별번호 병원번호 병원id 원내번호 내원번호 진료기록번호 차트넘버 챠트넘버 "
-    "수검번호 진료카드번호 진료카드 수진자번호 병록 mrn mrns emr ehr crn hrn urn hn wristband facesheet chart "
+    "수검번호 수진번호 수진자번호 검진번호 외래번호 입원번호 차트no 챠트no 환자no 진찰카드번호 진료카드번호 진료카드 수진자번호 병록 mrn mrns emr ehr crn hrn urn hn urno umrn ihi nhi hcn m.r.n wristband facesheet chart "
     "medical-record medical hospital patient",
     "registered": "등록번호 reg.no",  # of a patient only where a hospital is spoken of
-    "dob": "생년월일 생일 출생 태어난 태어났 생년 생월 birth dob d.o.b born birthday birthdate",
-    "ssn": "사회보장번호 ssn ssns ssn's social itin ss#",
+    "dob": "생년월일 생일 출생 태어난 태어났 생년 생월 birth dob d.o.b born birthday birthdate bday b-day birthdt brithday dateofbirth birth_date date_of_birth",
+    "ssn": "사회보장번호 ssn ssns ssn's social soical itin ss# ss#: ssn#",
     "nhs": "nhs",
     "ip": "ip 아이피 접속지 ipv4 ipv6 address server host router gateway vpn 서버 접속 로그인",
     "version": "버전 version versions ver 펌웨어 firmware build release 릴리스 업데이트 update v",
@@ -66,7 +68,12 @@ _TOPICS = {
 _PHRASES = {
     "mrn": "patientid|patientno|mrnumber|medicalrecord|medical record|medical rec|med rec|health record|patient "
     "id|patient no|patient record|patient file|"
-    "patient identifier|medical file|medical number|medical no|medical id|"
+    "patient identifier|patient acct|patient account|patient acc no|patient a/c|med. rec|medical rec.|ur no|ur number|ur #|"
+    "chi no|chi number|health number|health card number|health card no|health card #|phn|m.r. no|hospital mrn|hospital unit|"
+    "hosp. number|hosp num|hosp id|hosp. id|hosp #|pt num|pt. number|pt. #|patient num|patient code|patient identification|"
+    "patient hosp|chart id|chart num|환자등록 번호|환자 등록번호|병원 등록번호|병원등록 번호|병원 번호|진찰권 번호|진료카드 번호|수진자 번호|수검 번호|"
+    "의무기록 번호|진료기록 번호|환자 고유번호|환자 식별번호|내원 번호|차트 no|챠트 번호|챠트 no|병록 no|환자 no|환자 코드|"
+    "medical file|medical number|medical no|medical id|"
     "hosp. no|pt. no|pt. id|mr#|uhid|empi|patient number|patient #|patient ref|"
     "pt id|pt no|pt number|pt#|pt #|hospital no|hospital number|hospital num|hospital id|hospital #|hosp no|hosp "
     "number|unit no|"
@@ -78,26 +85,40 @@ _PHRASES = {
     "driving licence|driving license|operator license|operator's license|state id|learner's permit|learner permit|"
     "provisional licence|license no|license number|licence no|licence number|license #|licence #|"
     "d.l.|lic #|lic#|lic no|lic. no|lic number|driver lic|drivers lic",
-    "passport": "passportno|passportnumber|passport card|passport book|travel document|pp no|pp number|pp #",
+    "passport": "travel doc|travel doc.|ppt no|ppt #|여권 번호|여권 no|passportno|passportnumber|passport card|passport book|travel document|pp no|pp number|pp #",
     "nhs": "n.h.s|nhsnumber|nhsno|nhsid",
-    "service": "toll free|customer service|main line|front desk",
-    "phone": "문의 전화|전화 번호",
+    "service": "toll free|customer service|customer services|customer care|customer support|support line|main line|"
+    "front desk|help desk|help line|head office|press office|box office|booking line|bookings line|reservations line|"
+    "main office|main number|general enquiries",
+    "phone": "문의 전화|전화 번호|집 번호|my number's|my number is|his number is|her number is|number's",
     "card": "credit card|card number|debit card|gift card",
+    "bank": "hana bank|hanabank|keb hana",
     "routing": "transit number|transit no|r/t",
-    "account": "accountnumber|accountno|acctno|acctnum|acc no|acc number|acc. no|bank acc|sort code",
-    "holder": "account holder|account holder's|account manager|account owner|account executive|account name|"
-    "account rep",
-    "dob": "dateofbirth|birth date|date of birth|place of birth|b.|(생)",
-    "other": "license key|licence key|license plate|licence plate|software license|software licence|medical license|"
-    "medical licence|nursing license|business license|business licence|liquor license|liquor licence|"
-    "contractor license|contractor's license|pilot license|pilot's license|professional license|fishing license|"
-    "hunting license|marriage license|real estate license|licence code|license code|serial number|check number|"
+    "account": "bank details|acc:|acc #|acc num|ac no|ac number|account nr|accno|sortcode|sort:|sort no|account #|s/c a/c|accountnumber|accountno|acctno|acctnum|acc no|acc number|acc. no|bank acc|sort code",
+    "holder": "email account|user account|customer account|account opened|account since|account holder|account holder's|account manager|account owner|account executive|account name|"
+    "account rep|ach debit|ach credit|direct debit|debit card ending",
+    "dob": "birth date|d o b|date-of-birth|출생 일자|생년 월일|생 년 월 일|birth date|date of birth|place of birth|b.|(생)",
+    "other": "license key|licence key|license plate|licence plate|licence code|license code|deposit slip|routing slip|"
+    "record locator|utility account|water account|electricity account|gas account|energy account|broadband account|"
+    "loyalty account|rewards account|serial number|check number|"
     "cheque number|quote no|quote number|quote #|quote ref|gift code|member code|prior authorization|birth certificate",
 }
 TOPIC_OF = {word: topic for topic, words in _TOPICS.items() for word in words.split()}
 TOPIC_OF.update({phrase: topic for topic, phrases in _PHRASES.items() for phrase in phrases.split("|")})
+_KINDS = (  # of licences that are no driver's
+    "software medical nursing nurse's business liquor contractor contractor's pilot pilot's professional fishing "
+    "hunting marriage estate adobe windows office microsoft tv television dog pet firearm firearms gun shotgun food "
+    "trade plumbing plumber's electrician's electrical broker broker's insurance law teaching teacher's cosmetology "
+    "building builder's premises taxi export import radio ham music streaming site enterprise product premium user "
+    "volume pharmacy pharmacist's physician's dental cannabis alcohol gaming state-medical rn cpa"
+)
+TOPIC_OF.update({
+    f"{kind} {word}": "other"
+    for kind in _KINDS.split() for word in ("license", "licence", "lic", "lic.")
+})  # fmt: skip
 for _weak in ("medical", "hospital", "patient", "business"):  # alone they say nothing about the number that follows
     TOPIC_OF.pop(_weak)
+_NEUTRAL = ("date", "holder", "dob", "version", "ip")
 AGAINST = frozenset({"other", "date", "version"})  # they speak of the number that follows them, and of no other
 # Where a sentence ends; "no. 12" and "Acct. 12" are none.
 _END = re.compile(
@@ -150,19 +171,36 @@ class Labels:
         self._found = found
         self._ends = [end for _, end, _ in found]
         self._topics = {topic for _, _, topic in found}
+        self._cells = cells(text, found) if found and ("\n" in text or ":" in text) else []
+        self._cell_starts = [cell.start for cell in self._cells]
         self._text = text
 
     def has(self, topics: Iterable[str]) -> bool:
         """Whether one of the topics is named anywhere."""
         return not self._topics.isdisjoint(topics)
 
+    def in_table(self, place: int) -> bool:
+        return self._cell(place) is not None
+
+    def only(self, topics: Iterable[str]) -> bool:
+        """Whether one of the topics is named, and no other that could be what a number is."""
+        return self.has(topics) and self._topics <= {*topics, *_NEUTRAL}
+
+    def _cell(self, start: int) -> Cell | None:
+        """The cell of a table in which it stands."""
+        place = bisect_right(self._cell_starts, start) - 1
+        return self._cells[place] if place >= 0 and start < self._cells[place].end else None
+
     def before(self, start: int, reach: int = 40) -> str | None:
         """The topic of the nearest label that ends within `reach` characters before; None without one.
 
         One that speaks against personal data counts for the first number behind it, or for a list of them, within its
-        sentence.
+        sentence. In a table it is the head of the column, unless a label stands in the cell itself.
         """
         place = bisect_right(self._ends, start) - 1
+        cell = self._cell(start) if self._cells else None
+        if cell is not None and (place < 0 or self._found[place][0] < cell.start):
+            return cell.topic  # the head of its column
         while place >= 0 and start - self._ends[place] <= reach:
             topic = self._found[place][2]
             if topic not in AGAINST or self._bound(self._ends[place], start):
@@ -220,6 +258,8 @@ def _whole(text: str, start: int, end: int) -> bool:
     if before.isalpha() and before.isascii() and not (text[start].isupper() and before.islower()):
         return False
     after = text[end : end + 2]
+    if after[:1] == "-" and after[1:].isalpha() and text[end - 3 : end].lower() == " no":
+        return False  # patient no-shows
     if not (after[:1].isalpha() and after.isascii()):
         return True
     plural = after[0] in "sS" and not after[1:].isalnum()

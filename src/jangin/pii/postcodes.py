@@ -48,8 +48,12 @@ _HOUSE = re.compile(
     r"Vicarage|Manor|Mill|Court|"
     r"Bungalow|Grange|Croft|Villa|Hall|Lane|Road|Street|Close|Avenue|Drive|Way|Hill|Row|Terrace|Gardens|Green|"
     r"Mews|Place|Square|"
-    r"Crescent|Grove|Rise|Walk)$"
+    r"Crescent|Grove|Rise|Walk|Forge|Dairy|Smithy|School|Schoolhouse|Chapel|Bakery|Stables|Coach House|Granary|Oast|"
+    r"Gatehouse|Priory|Parsonage|Hollies|Willows|Oaks|Elms|Firs|Laurels|Limes|Poplars|Beeches|Cedars|Orchard|Paddocks?|"
+    r"Nook|Haven|View|End|Retreat|Annexe?|Quarters|Boathouse|Lighthouse|Station|Brewery|Warren|Dene|Heights|Gables|"
+    r"Larches|Hayloft|Byre|Steading|Tannery|Maltings|Rookery|Pines|Spinney|Hermitage|Homestead|Abbey|Inn)$"
 )
+_OLD = re.compile(r"The[ ](?:Old[ ])?[A-Z][a-z’']{2,14}(?:[ ][A-Z][a-z]{2,14})?")  # further left: "The Old Anything, Mill Lane, ..."
 _MOST = 6  # segments between commas or line breaks
 _FAR = 140  # characters to the left of the anchor
 # In small letters: a number, a street, and a state with its ZIP code or a British postcode.
@@ -96,7 +100,7 @@ def _start(text: str, limit: int, place: int) -> int | None:
                 break
         else:
             numbered = _NUMBERED.search(kept["kept"])
-            house = _HOUSE.fullmatch(kept["kept"])
+            house = _HOUSE.fullmatch(kept["kept"]) or (start is not None and _OLD.fullmatch(kept["kept"]))
             if numbered:
                 start, since = left + kept.start("kept") + numbered.start(), 0
             elif house and len(kept["kept"].split(" ")) >= 2:
