@@ -39,9 +39,16 @@ _HOSPITAL = re.compile(
 )
 # 등록번호 of something else than a patient; without one of these words seven or eight digits are a hospital's.
 _REGISTERS = re.compile(
-    "사업|차량|자동차|특허|상표|법인|협회|자격|면허|제품|수입|건설|출판|농약|비료|기기|선박|동물|장애|보훈|외국인|주민|"
+    "사업|회원|차량|자동차|특허|상표|법인|협회|자격|면허|제품|수입|건설|출판|농약|비료|기기|선박|동물|장애|보훈|외국인|주민|"
     "식품|업체|상점|단체|의약품|화장품|디자인|저작권|기업|공장|어선|학원|공연|숙박|여행업|통신판매|대부업|반려|도서|품목|자재"
 )
+_NO_PATIENTS = re.compile(r"vehicle|\bcar\b|van\b|company|charity|\bVAT\b|trade ?mark|nurs\w+ reg|GMC|NMC", re.I)
+_ENDS_IN_WORDS = re.compile(r"(?:/[A-Za-z]+)+$")
+# Seven to nine bare digits in the talk of a ward are a patient's.
+_WARD = re.compile(
+    "환자|외래|입원|병동|퇴원|처방|진료|수술|회진|병실|응급실|협진|내원|투석|원무|간호|주치의|차트|채혈|투약|낙상|산모"
+)
+_BARE_KOREAN = re.compile(r"(?<![0-9A-Za-z가-힣.,/#-])[0-9]{7,9}(?![0-9A-Za-z]|[-./,:][0-9]|[ ]?(?:원|건|명|개|회|만|번|호))")
 _PATIENT_NUMBER = re.compile(
     r"환자[ :(#]{0,3}(?P<a>[A-Z]{0,2}[0-9][0-9-]{4,11})(?![0-9])|(?<![0-9A-Za-z-])(?P<b>[0-9][0-9-]{4,11})번?[ ]?환자"
 )
@@ -114,6 +121,11 @@ def announced(text: str, labels: Labels, korean: bool) -> Iterator[Span]:
         yield from _korean_records(text)
     if _SIX.search(text):
         yield from _rows(text)
+        if korean and _WARD.search(text):
+            for match in _BARE_KOREAN.finditer(text):
+                start, end = match.span()
+                if labels.topic(start, end) is None and not _COMPACT_DATE.fullmatch(match.group()):
+                    yield Span(start, end, "MEDICAL_RECORD_NUMBER", 0.55)
         for match in _STATED.finditer(text):
             if fits(match["a"], match["state"]):
                 yield Span(*match.span("a"), "US_DRIVER_LICENSE", 0.7)
@@ -193,6 +205,9 @@ def _tokens(text: str, labels: Labels) -> Iterator[Span]:
     for pattern in (_SPACED, _TOKEN):
         for match in pattern.finditer(text):
             (start, end), value = match.span(), match.group()
+            if "/" in value:
+                value = _ENDS_IN_WORDS.sub("", value)  # D4482177/exp
+                end = start + len(value)
             digits = sum(map(str.isdigit, value))
             size = sum(map(str.isalnum, value))
             if digits < 3 or digits > 18 or (digits == 3 and size < 9):
@@ -203,7 +218,7 @@ def _tokens(text: str, labels: Labels) -> Iterator[Span]:
             if topic in ("dob", "phone", "nhs", "registered") and labels.joined(start, "mrn"):
                 topic = "mrn"
             if topic == "registered" and (
-                _HOSPITAL.search(text) or (value.isdigit() and 7 <= digits <= 8 and not _REGISTERS.search(text))
+                _HOSPITAL.search(text) or (not _NO_PATIENTS.search(text) and HEALTH.search(text)) or (value.isdigit() and 7 <= digits <= 8 and not _REGISTERS.search(text))
             ):
                 topic = "mrn"
             if topic == "mrn":
@@ -260,6 +275,12 @@ def _accounts(text: str, labels: Labels, korean: bool) -> Iterator[Span]:
             yield Span(start, end, "US_BANK_NUMBER", 0.72)
         else:
             plain.append((start, end))
+    for match in _TOKEN.finditer(text):  # with letters in it: a broker's, a credit union's
+        (start, end), value = match.span(), match.group()
+        digits = sum(map(str.isdigit, value))
+        if 6 <= digits < len(value) <= 14 and not value.replace("-", "").isdigit() and not korean:
+            if labels.before(start, 12) == "account" and not _dated(value, False) and "/" not in value:
+                yield Span(start, end, "US_BANK_NUMBER", 0.6)
     for start, end in plain:  # 061380183 / 8204471435
         for first, last in routed:
             between = text[last:start] if last <= start else text[end:first]

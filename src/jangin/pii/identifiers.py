@@ -25,6 +25,7 @@ _CARD = re.compile(
 )
 _IBAN = re.compile(r"(?:(?<![A-Za-z0-9])|(?<=IBAN)|(?<=iban))[A-Za-z]{2}[0-9]{2}(?=[ .-]?[A-Za-z0-9]{2})")
 _SSN = re.compile(r"(?<![0-9])(?<![0-9][-.])([0-9]{3})([- ./]?\n?|[ ]-[ ])([0-9]{2})([- ./]?\n?|[ ]-[ ])([0-9]{4})(?!-?[0-9])")
+_NINE = re.compile(r"(?<![0-9])(?<![0-9][-.])[0-9](?:[- ]?[0-9]){8}(?!-?[0-9])")
 _NHS = re.compile(r"(?<![0-9])(?<![0-9][-.])[0-9]{3}([- ./]?\n?|[ ][-/][ ]|[ ]{2})[0-9]{3}([- ./]?\n?|[ ][-/][ ]|[ ]{2})[0-9]{4}(?![A-Za-z]|-?[0-9])")
 _IPV4 = re.compile(r"(?<![0-9A-Za-z.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![0-9])(?!\.[0-9])(?![A-Za-z-])")
 _IPV6 = re.compile(r"(?<![0-9A-Za-z:.])(?:[0-9A-Fa-f]{1,4}:{1,2}|::){2,8}(?:[0-9A-Fa-f]{1,4})?(?![0-9A-Za-z:])")
@@ -40,7 +41,7 @@ HEALTH = re.compile(
     r"pharmac\w+|oncology|"
     r"cardiology|theatre|ambulance|paramedics?|handover|physio\w*|dental|dentist|optician|hearing|allerg\w+|"
     r"asthma|inhaler|"
-    r"meds|dispens\w+|siblings|admitted|admission|inpatients?|outpatients?|bloods|sats|obs|insulin|chemo\w*|cancer|"
+    r"meds|repeats?|appts?|appointments?|transfusion|boots|dispens\w+|siblings|admitted|admission|inpatients?|outpatients?|bloods|sats|obs|insulin|chemo\w*|cancer|"
     r"ultrasound|podiatry|CAMHS|injections?|injury|symptoms?|surgeon|operation|treatment|test results?|lab|labs|"
     r"EPR|SCR|DNACPR|Datix|flu|covid|MMR|hospitalised|anaesth\w+|antenatal|fracture\w*|mental health|next of kin|"
     r"tablets?|dos(?:e|age)|scans?|MRI|CT|ECG|X-?rays?|carers?|care home|hospice|dementia|diabet\w+|therap\w+|biopsy|"
@@ -55,7 +56,6 @@ _OTHERWISE = frozenset(
     (
         "other",
         "account",
-        "card",
         "passport",
         "ssn",
         "brn",
@@ -133,6 +133,11 @@ def social_security(text: str, labels: Labels) -> Iterator[Span]:
             hyphens and topic not in ("other", "brn", "version") and labels.before(start, 15) not in ("bank", "account")
         ):
             yield Span(start, end, "US_SSN", 0.74)
+    if labels.has(("ssn",)):
+        for match in _NINE.finditer(text):  # in other groups, right behind the word
+            digits = re.sub("[^0-9]", "", match.group())
+            if labels.before(match.start(), 25) == "ssn" and (checks.ssn(digits) or checks.itin(digits)):
+                yield Span(*match.span(), "US_SSN", 0.9)
 
 
 def nhs_numbers(text: str, labels: Labels) -> Iterator[Span]:
@@ -152,7 +157,8 @@ def nhs_numbers(text: str, labels: Labels) -> Iterator[Span]:
         grouped = match[1] == match[2] != ""
         blanks = grouped and match[1] == " " and not labels.has(("phone",))
         if blanks or (grouped and not _NANP.fullmatch(digits)) or HEALTH.search(text):
-            yield Span(start, end, "UK_NHS", 0.86)
+            # Right behind the word it is rather a hospital's own number that passes the check by chance.
+            yield Span(start, end, "UK_NHS", 0.7 if labels.before(start, 20) == "mrn" else 0.86)
 
 
 def ip_addresses(text: str, labels: Labels) -> Iterator[Span]:

@@ -19,12 +19,12 @@ _BUSINESS = re.compile(
 )
 _LICENCE = re.compile(
     r"(?<![0-9A-Za-z])(?<![0-9]-)(?:1[1-9]|2[0-6]|"
-    r"28)([- .]{0,3}\n?)[0-9]{2}([- .]{0,3}\n?)[0-9]{6}([- .]{0,3}\n?)[0-9]{2}(?!-?[0-9])"
+    r"28)([-/ .]{0,3}\n?)[0-9]{2}([-/ .]{0,3}\n?)[0-9]{6}([-/ .]{0,3}\n?)[0-9]{2}(?!-?[0-9])"
 )
 _REGIONS = "서울|부산|경기남부|경기북부|경기|강원|충북|충남|전북|전남|경북|경남|제주|대구|인천|광주|대전|울산"
 _OLD_LICENCE = re.compile(rf"(?:{_REGIONS})[ -]?[0-9]{{2}}[- ][0-9]{{6}}[- ][0-9]{{2}}(?!-?[0-9])")
 _PASSPORT_NEW = re.compile(r"(?<![A-Za-z0-9])[MSRODmsrod][ -]?[0-9]{3}[A-Za-z][0-9]{4}(?![A-Za-z0-9])")
-_PASSPORT_OLD = re.compile(r"(?<![A-Za-z0-9])[MSRODGTmsrodgt][ -]?[0-9]{8}(?![A-Za-z0-9])")
+_PASSPORT_OLD = re.compile(r"(?<![A-Za-z0-9])[MSRODGTmsrodgt][ -]?[0-9]{4}[ -]?[0-9]{4}(?![A-Za-z0-9])")
 # A country whose passport it is said to be; Korea's is then none of M12345678.
 _ELSEWHERE = re.compile(
     r"\b(?:US|U\.S\.|USA|UK|American|British|Canadian|Australian|German|French|Italian|Spanish|Chinese|Japanese|"

@@ -40,7 +40,7 @@ _TOPICS = {
     "환자id 환자고유번호 환자코드 환자식별번호 병원번호 병원id 원내번호 내원번호 진료기록번호 차트넘버 챠트넘버 "
     "수검번호 수진번호 수진자번호 검진번호 외래번호 입원번호 차트no 챠트no 환자no 진찰카드번호 진료카드번호 진료카드 수진자번호 병록 mrn mrns emr ehr crn hrn urn hn urno umrn ihi nhi hcn m.r.n wristband facesheet chart "
     "medical-record medical hospital patient",
-    "registered": "등록번호 reg.no",  # of a patient only where a hospital is spoken of
+    "registered": "등록번호 등록no reg.no",  # of a patient only where a hospital is spoken of
     "dob": "생년월일 생일 출생 태어난 태어났 생년 생월 birth dob d.o.b born birthday birthdate bday b-day birthdt brithday dateofbirth birth_date date_of_birth",
     "ssn": "사회보장번호 ssn ssns ssn's social soical itin ss# ss#: ssn#",
     "nhs": "nhs",
@@ -56,7 +56,7 @@ _TOPICS = {
     "case coupon barcode confirmation booking reservation transaction po parcel shipment batch lot item code "
     "policy version build commit patent docket claim voucher promo asin upc ean vin hash timestamp accession csn "
     "encounter specimen sample rx ndc npi "
-    "trace manifest folio plate plates locker ein duns 신고번호 수출신고번호 수입신고번호 녹취번호 품의번호 "
+    "manifest folio plate plates locker ein duns 신고번호 수출신고번호 수입신고번호 녹취번호 품의번호 "
     "차량등록번호 자동차등록번호 특허등록번호 상표등록번호 디자인등록번호 등록증번호 제조번호 로트 병동번호",
     "date": "가입일 계약일 입사 발급 만료 유효기간 예약 진료일 방문 결제일 납부 설립 개업 발행 시행 마감 "
     "작성일 신청일 등록일 수술 입원 "
@@ -68,7 +68,8 @@ _TOPICS = {
 _PHRASES = {
     "mrn": "patientid|patientno|mrnumber|medicalrecord|medical record|medical rec|med rec|health record|patient "
     "id|patient no|patient record|patient file|"
-    "patient identifier|patient acct|patient account|patient acc no|patient a/c|med. rec|medical rec.|ur no|ur number|ur #|"
+    "hospital card|clinic card|patient card|appointment card|hospital reg|hospital registration|clinic reg|case sheet|"
+    "pmi|opd no|opd number|ipd no|op number|ip number|hospital file|clinic file|patient reg|patient registration|patient identifier|patient acct|patient account|patient acc no|patient a/c|med. rec|medical rec.|ur no|ur number|ur #|"
     "chi no|chi number|health number|health card number|health card no|health card #|phn|m.r. no|hospital mrn|hospital unit|"
     "hosp. number|hosp num|hosp id|hosp. id|hosp #|pt num|pt. number|pt. #|patient num|patient code|patient identification|"
     "patient hosp|chart id|chart num|환자등록 번호|환자 등록번호|병원 등록번호|병원등록 번호|병원 번호|진찰권 번호|진료카드 번호|수진자 번호|수검 번호|"
@@ -79,6 +80,8 @@ _PHRASES = {
     "number|unit no|"
     "unit number|clinic no|clinic number|clinic id|record no|record number|record #|record id|case note|casenote|"
     "case notes|casenotes|mr number|mr no|mr #|차트 번호|환자 번호|진료 번호|병록 번호|환자 id",
+    "registered": "등록 번호|등록 no|reg no|reg. no|reg number|registration no|registration number|file no|file number|"
+    "file #|file ref|notes for|notes (",
     "brn": "business number|business registration",
     "ssn": "social security|social sec|soc sec|s.s.n|ss number|ss no|ss #|tax id|taxpayer id|taxpayer identification",
     "driver": "driver license|driver licence|driver's license|driver's licence|drivers license|drivers licence|"
@@ -95,16 +98,18 @@ _PHRASES = {
     "bank": "hana bank|hanabank|keb hana",
     "routing": "transit number|transit no|r/t",
     "account": "bank details|acc:|acc #|acc num|ac no|ac number|account nr|accno|sortcode|sort:|sort no|account #|s/c a/c|accountnumber|accountno|acctno|acctnum|acc no|acc number|acc. no|bank acc|sort code",
-    "holder": "email account|user account|customer account|account opened|account since|account holder|account holder's|account manager|account owner|account executive|account name|"
+    "holder": "account opened|account since|account id|account code|account holder|account holder's|account manager|account owner|account executive|account name|"
     "account rep|ach debit|ach credit|direct debit|debit card ending",
-    "dob": "birth date|d o b|date-of-birth|출생 일자|생년 월일|생 년 월 일|birth date|date of birth|place of birth|b.|(생)",
+    "dob": "birth date|d o b|d/o/b|date-of-birth|출생 일자|생년 월일|생 년 월 일|birth date|date of birth|place of birth|b.|(생)",
     "other": "license key|licence key|license plate|licence plate|licence code|license code|deposit slip|routing slip|"
-    "record locator|utility account|water account|electricity account|gas account|energy account|broadband account|"
-    "loyalty account|rewards account|serial number|check number|"
+    "record locator|trace number|trace no|trace #|trace id|serial number|check number|"
     "cheque number|quote no|quote number|quote #|quote ref|gift code|member code|prior authorization|birth certificate",
 }
 TOPIC_OF = {word: topic for topic, words in _TOPICS.items() for word in words.split()}
-TOPIC_OF.update({phrase: topic for topic, phrases in _PHRASES.items() for phrase in phrases.split("|")})
+TOPIC_OF.update({
+    phrase.replace(" ", gap): topic
+    for topic, phrases in _PHRASES.items() for phrase in phrases.split("|") for gap in " _-"
+})  # fmt: skip
 _KINDS = (  # of licences that are no driver's
     "software medical nursing nurse's business liquor contractor contractor's pilot pilot's professional fishing "
     "hunting marriage estate adobe windows office microsoft tv television dog pet firearm firearms gun shotgun food "
@@ -112,6 +117,12 @@ _KINDS = (  # of licences that are no driver's
     "building builder's premises taxi export import radio ham music streaming site enterprise product premium user "
     "volume pharmacy pharmacist's physician's dental cannabis alcohol gaming state-medical rn cpa"
 )
+_OF_CUSTOMERS = (  # accounts that are no bank's
+    "utility water electricity electric gas energy broadband internet cable phone mobile email user customer loyalty "
+    "rewards meter tax store trade supplier charge parking toll twitter instagram facebook google apple amazon netflix "
+    "steam game gaming github admin service aws guest student library membership subscription"
+)
+TOPIC_OF.update({f"{kind} account": "other" for kind in _OF_CUSTOMERS.split()})
 TOPIC_OF.update({
     f"{kind} {word}": "other"
     for kind in _KINDS.split() for word in ("license", "licence", "lic", "lic.")

@@ -27,7 +27,7 @@ _AMERICAN = re.compile(
     re.IGNORECASE,
 )
 _BRITISH = re.compile(
-    rf"{_START}\(?0(?:"
+    rf"{_START}\(?0\)?[ ]?(?:"
     r"7[0-9]{3}\)?[- ]?[0-9]{3}[- ]?[0-9]{3}"
     r"|7[0-9]{2}[- ][0-9]{3}[- ][0-9]{4}"
     r"|2[0-9]\)?[- ]?[0-9]{4}[- ]?[0-9]{4}"
@@ -61,6 +61,7 @@ _ELSEWHERE = re.compile(
     rf"){_EXTENSION}{_END}",
     re.IGNORECASE,
 )
+_SURE_ELSEWHERE = re.compile("04[0-9]{2}[ ][0-9]{3}[ ][0-9]{3}|08[35679][ ][0-9]{3}[ ][0-9]{4}")  # in this grouping
 _TOLL_FREE = {"800", "888", "877", "866", "855", "844", "833", "900"}
 _SERVICE = re.compile(r"1[5-9][0-9]{2}")
 _NOT_A_PHONE = {"other", "version", "nhs", "ssn", "account", "brn", "driver", "mrn", "passport", "ip", "routing"}
@@ -81,6 +82,21 @@ _OFFICE_AFTER = re.compile(
 )
 _KOREAN_LANDLINE = re.compile(r"(?:\+|00)[ ]?82[-. )]{0,2}(?:\(?0\)?)?(?!1[016789])[2-7]")
 _SERVICE_LINE = re.compile(r"(?<![0-9])(?:1[568][0-9]{2}-[0-9]{4}|080-[0-9]{3,4}-[0-9]{4})")
+
+
+_COMPANY = re.compile(
+    r"\b(?:our|the|your|main|head)[ ](?:main |head |local )?(?:office|clinic|surgery|store|shop|branch|restaurant|hotel|practice|"
+    r"pharmacy|school|library|garage|salon|dealership|warehouse|museum|theatre|theater|venue|gym|vet|vets|council|"
+    r"headquarters|company|bank|hospital|ward|factory|depot)(?:'s)?\b[^.\n0-9]{0,28}$",
+    re.IGNORECASE,
+)
+_SOMEBODY = re.compile(r"\b(?:[Mm]e|[Mm]y|him|her|his|mobile|cell|direct|Mr|Mrs|Ms|Dr|manager|name)\b")
+
+
+def _company(text: str, start: int) -> bool:
+    """Whether it is the number of a firm's premises and of nobody there: "call the clinic on ..."."""
+    match = _COMPANY.search(text, max(0, start - 48), start)
+    return match is not None and not _SOMEBODY.search(text, max(0, match.start() - 24), start)
 
 
 def _office(text: str, start: int, end: int) -> bool:
@@ -132,6 +148,8 @@ def phones(text: str, labels: Labels) -> Iterator[Span]:
         if start and text[start - 1].isascii() and text[start - 1].isalpha():
             continue  # R240318-0912
         separated = bool(match["a"].strip() or match["open"]) and bool(match["b"])
+        if _company(text, start):
+            continue
         if match["mid"][1:] == "11" and match["mid"][0] not in "5":
             continue
         if separated or topic == "phone":
@@ -145,6 +163,7 @@ def phones(text: str, labels: Labels) -> Iterator[Span]:
         if (
             topic not in _NOT_A_PHONE
             and topic not in ("service", "bank")
+            and not _company(text, start)
             and (spaced or topic == "phone" or match.group()[:2] == "07")
         ):
             yield Span(start, end, "PHONE_NUMBER", 0.8 if topic == "phone" else 0.7)
@@ -156,8 +175,12 @@ def phones(text: str, labels: Labels) -> Iterator[Span]:
         if digits >= 8 and re.match(r"\+?1[-. (]{0,3}8(?:00|88|77|66|55|44|33)", match.group()) is None:
             yield Span(start, end, "PHONE_NUMBER", 0.85)
     for match in _ELSEWHERE.finditer(text) if nought or labels.has(("phone",)) else ():
-        if match.start() not in offices and labels.before(match.start(), 40) == "phone":
-            yield Span(*match.span(), "PHONE_NUMBER", 0.68)
+        start, end = match.span()
+        topic = labels.before(start, 40)
+        if start in offices or _company(text, start):
+            continue
+        if topic == "phone" or (topic not in _NOT_A_PHONE and topic != "bank" and _SURE_ELSEWHERE.fullmatch(match.group())):
+            yield Span(start, end, "PHONE_NUMBER", 0.68)
     for pattern in (_BARE_KOREAN, _LOCAL):
         for match in pattern.finditer(text):
             start, end = match.span()
