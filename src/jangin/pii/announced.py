@@ -43,6 +43,7 @@ _REGISTERS = re.compile(
     "식품|업체|상점|단체|의약품|화장품|디자인|저작권|기업|공장|어선|학원|공연|숙박|여행업|통신판매|대부업|반려|도서|품목|자재"
 )
 _NO_PATIENTS = re.compile(r"vehicle|\bcar\b|van\b|company|charity|\bVAT\b|trade ?mark|nurs\w+ reg|GMC|NMC", re.I)
+_PRESSURE = re.compile("[0-9]{2,3}/[0-9]{2,3}")  # of blood: 148/82
 _ENDS_IN_WORDS = re.compile(r"(?:/[A-Za-z]+)+$")
 # Seven to nine bare digits in the talk of a ward are a patient's.
 _WARD = re.compile(
@@ -90,7 +91,7 @@ _PAYS = re.compile(
 _QUANTITY = re.compile(r"[ ]?(?:years?|months?|%|년|건|명|원|개|회|만|억|people|patients|beds|visits|appointments)")
 _NINE = re.compile(r"[0-9](?:[- ]?[0-9]){8}(?![0-9])")
 _BANKING = re.compile(
-    r"(?<![A-Za-z])(?:routing|ABA|RTN|ACH|wires?|wiring|deposits?|banks?|banking|checking|savings|acct|account|"
+    r"(?<![A-Za-z])(?:routing|MICR|ABA|RTN|ACH|wires?|wiring|deposits?|banks?|banking|checking|savings|acct|account|"
     r"credit union|payroll|"
     r"void(?:ed)? che(?:ck|que)|direct deposit)(?![A-Za-z])",
     re.IGNORECASE,
@@ -100,7 +101,7 @@ _BANK_NAMED = re.compile(
     r"(?: account| acct)?[ :,(#]{1,3}$"
 )
 _PAIRED = re.compile(
-    r"[ ]{0,2}(?:[/,;:|&+-]|and|then|to|with|acct\.?|account|no\.?|#|\n|[ ]){0,4}[ ]{0,2}", re.IGNORECASE
+    r"[ ]{0,2}(?:[/,;:|&+⑆⑈⑉-]|and|then|to|with|acct\.?|account|no\.?|#|\n|[ ]){0,4}[ ]{0,2}", re.IGNORECASE
 )
 _NO_ROUTING = frozenset(("ssn", "passport", "driver", "mrn", "phone", "card", "nhs", "other"))
 _SAYS_ELSE = frozenset(("ssn", "phone", "account", "routing", "mrn", "card", "passport", "nhs", "other", "brn", "bank"))
@@ -208,6 +209,8 @@ def _tokens(text: str, labels: Labels) -> Iterator[Span]:
             if "/" in value:
                 value = _ENDS_IN_WORDS.sub("", value)  # D4482177/exp
                 end = start + len(value)
+            if _PRESSURE.fullmatch(value):
+                continue
             digits = sum(map(str.isdigit, value))
             size = sum(map(str.isalnum, value))
             if digits < 3 or digits > 18 or (digits == 3 and size < 9):

@@ -42,7 +42,7 @@ _BORN_AFTER = re.compile(
 
 # "born on 4 March 1988 and my sister on 9 June 1990"
 _AND_OTHERS = re.compile(
-    r",? (?:and|&) (?:(?:my|his|her|their|our|the|mine|hers) ?)?[A-Za-z' ]{0,20}?(?:on |is |was |: ?|in )?|[,와과]? ?(?:와|과|,) "
+    r",? (?:instead of|rather than|not|and not|but not|or) |,? (?:and|&) (?:(?:my|his|her|their|our|the|mine|hers) ?)?[A-Za-z' ]{0,20}?(?:on |is |was |: ?|in )?|[,와과]? ?(?:와|과|,) "
 )
 
 

@@ -150,6 +150,8 @@ def nhs_numbers(text: str, labels: Labels) -> Iterator[Span]:
         if labels.before(start, 50) == "nhs" or labels.near(("nhs",), start, end, 70, 40):
             yield Span(start, end, "UK_NHS", 0.95)
             continue
+        if digits[0] in "012":  # none is given out
+            continue
         if text[start - 1 : start].isalpha() or labels.before(start, 20) in _OTHERWISE:
             continue  # ORD9434765919
         if _RING.search(text, max(0, start - 40), start):

@@ -54,7 +54,7 @@ _TOPICS = {
     "고유번호 법인등록번호 법인 차대번호 "
     "isbn issn sku imei iccid serial order orders invoice tracking ticket receipt model part product reference ref "
     "case coupon barcode confirmation booking reservation transaction po parcel shipment batch lot item code "
-    "policy version build commit patent docket claim voucher promo asin upc ean vin hash timestamp accession csn "
+    "policy version build commit patent docket claim voucher promo asin upc ean vin microchip chip hash timestamp accession csn "
     "encounter specimen sample rx ndc npi "
     "manifest folio plate plates locker ein duns 신고번호 수출신고번호 수입신고번호 녹취번호 품의번호 "
     "차량등록번호 자동차등록번호 특허등록번호 상표등록번호 디자인등록번호 등록증번호 제조번호 로트 병동번호",
@@ -84,11 +84,11 @@ _PHRASES = {
     "file #|file ref|notes for|notes (",
     "brn": "business number|business registration",
     "ssn": "social security|social sec|soc sec|s.s.n|ss number|ss no|ss #|tax id|taxpayer id|taxpayer identification",
-    "driver": "driver license|driver licence|driver's license|driver's licence|drivers license|drivers licence|"
+    "driver": "photocard|driver number|driver id|driver license|driver licence|driver's license|driver's licence|drivers license|drivers licence|"
     "driving licence|driving license|operator license|operator's license|state id|learner's permit|learner permit|"
     "provisional licence|license no|license number|licence no|licence number|license #|licence #|"
     "d.l.|lic #|lic#|lic no|lic. no|lic number|driver lic|drivers lic",
-    "passport": "travel doc|travel doc.|ppt no|ppt #|여권 번호|여권 no|passportno|passportnumber|passport card|passport book|travel document|pp no|pp number|pp #",
+    "passport": "pass port|travel doc|travel doc.|ppt no|ppt #|여권 번호|여권 no|passportno|passportnumber|passport card|passport book|travel document|pp no|pp number|pp #",
     "nhs": "n.h.s|nhsnumber|nhsno|nhsid",
     "service": "toll free|customer service|customer services|customer care|customer support|support line|main line|"
     "front desk|help desk|help line|head office|press office|box office|booking line|bookings line|reservations line|"
@@ -110,6 +110,16 @@ TOPIC_OF.update({
     phrase.replace(" ", gap): topic
     for topic, phrases in _PHRASES.items() for phrase in phrases.split("|") for gap in " _-"
 })  # fmt: skip
+for _topic, _owners, _nouns in (  # what a hospital, a clinic or a dentist calls a patient's number
+    ("mrn", "hospital|hosp|hosp.|clinic|dental|patient|pt|pt.|chart|medical|med|med.|health",
+     "record|records|rec|file|ref|ref.|reference|card|id|id.|number|no|nr|num|#|registration|reg|identifier"),
+    ("mrn", "환자|병원|차트|챠트|진료|병록|진찰권|수진자|내원|의무기록|외래|입원|검진|진료카드|원내", "번호|no|id|넘버"),
+    ("account", "acc|acct|account|a/c", "no|number|num|nr|nbr|#"),
+):  # fmt: skip
+    TOPIC_OF.update({
+        f"{owner}{gap}{noun}": _topic
+        for owner in _owners.split("|") for noun in _nouns.split("|") for gap in (" ", "_", "-", "")
+    })  # fmt: skip
 _KINDS = (  # of licences that are no driver's
     "software medical nursing nurse's business liquor contractor contractor's pilot pilot's professional fishing "
     "hunting marriage estate adobe windows office microsoft tv television dog pet firearm firearms gun shotgun food "
@@ -138,6 +148,8 @@ _END = re.compile(
 _LIST = re.compile(
     r"[^A-Za-z가-힣]*(?:(?:and|or|to|through|및|와|과|또는|no|nos|number|numbers|is|are)[^A-Za-z가-힣]*){0,2}"
 )
+_ON = re.compile(r"(?:[ ](?:numbers?|no\.?|code|id))?[ ](?:on|in|at|for|from)[ ](?:(?:the|my|your|his|her|our|their|this|that|a)[ ])?(?:[a-z]+[ ])?")
+_SAYS = re.compile(r"\b(?:is|was|are|were|reads|says|shows|should|will be)\b|:")
 _CLAUSE_END = re.compile(r"[.;!?\n]|, ")
 
 
@@ -175,7 +187,11 @@ class Labels:
             start, end = match.span()
             word = match.group()
             if word.isascii() and not _whole(text, start, end):
-                end = start + 1  # "bank acc" of "bank account": look for what begins within it
+                end = _shorter(text, word, start)  # "chart num" of "chart numbers": "chart"
+                if end:
+                    found.append((start, end, TOPIC_OF[text[start:end].lower()]))
+                else:
+                    end = start + 1  # "bank acc" of "bank account": look for what begins within it
             else:
                 found.append((start, end, TOPIC_OF[word]))
             match = _LABEL.search(low, end)
@@ -213,6 +229,9 @@ class Labels:
         if cell is not None and (place < 0 or self._found[place][0] < cell.start):
             return cell.topic  # the head of its column
         while place >= 0 and start - self._ends[place] <= reach:
+            if place and self._beside(place, start):
+                place -= 1
+                continue
             topic = self._found[place][2]
             if topic not in AGAINST or self._bound(self._ends[place], start):
                 return topic
@@ -229,6 +248,16 @@ class Labels:
             if self._found[place][2] == topic:
                 return True
         return False
+
+    def _beside(self, place: int, start: int) -> bool:
+        """Whether the label only says where the thing named before it stands: "the policy number on the chart was"."""
+        first = self._ends[place - 1]
+        label, end, _ = self._found[place]
+        return (
+            0 < label - first <= 24
+            and _ON.fullmatch(self._text, first, label) is not None
+            and _SAYS.search(self._text, end, start) is not None
+        )
 
     def _bound(self, end: int, start: int) -> bool:
         between = self._text[end:start]
@@ -263,11 +292,21 @@ class Labels:
         return False
 
 
+def _shorter(text: str, word: str, start: int) -> int:
+    """The end of the longest label that the word begins with and that is a whole word; 0 without one."""
+    for size in range(len(word) - 1, 1, -1):
+        if word[:size] in TOPIC_OF and _whole(text, start, start + size):
+            return start + size
+    return 0
+
+
 def _whole(text: str, start: int, end: int) -> bool:
     """Whether it is a whole word, also in the plural, before a Korean particle, or as a part of `patientMrnValue`."""
     before = text[start - 1] if start else ""
     if before.isalpha() and before.isascii() and not (text[start].isupper() and before.islower()):
         return False
+    if not text[end - 1].isalnum():
+        return True  # pt#A4482
     after = text[end : end + 2]
     if after[:1] == "-" and after[1:].isalpha() and text[end - 3 : end].lower() == " no":
         return False  # patient no-shows

@@ -38,7 +38,7 @@ _BRITISH = re.compile(
     re.IGNORECASE,
 )
 _INTERNATIONAL = re.compile(
-    rf"(?<![\w+])(?<![0-9]-)(?:\+[ ]?|"
+    rf"(?<![\w+])(?<![0-9][- ])(?:\+[ ]?|"
     rf"00(?=[1-9][0-9]{{0,2}}[-. (]))[1-9][0-9]{{0,2}}(?:[-. ()/]{{0,3}}\n?[0-9]){{6,13}}{_EXTENSION}{_END}",
     re.IGNORECASE,
 )
@@ -170,6 +170,8 @@ def phones(text: str, labels: Labels) -> Iterator[Span]:
     for match in _INTERNATIONAL.finditer(text) if "+" in text or "00" in text else ():
         start, end = match.span()
         digits = sum(character.isdigit() for character in match.group())
+        if match.group()[0] == "0" and labels.topic(start, end) in (*_NOT_A_PHONE, "bank"):
+            continue
         if _KOREAN_LANDLINE.match(match.group()) and _office(text, start, end):
             continue
         if digits >= 8 and re.match(r"\+?1[-. (]{0,3}8(?:00|88|77|66|55|44|33)", match.group()) is None:

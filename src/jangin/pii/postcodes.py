@@ -9,12 +9,12 @@ from jangin.pii.places import STATE_NAMES, STATES
 from jangin.pii.spans import Span
 
 _UK = r"[A-Z]{1,2}[0-9][A-Z0-9]?[ ]?[0-9][A-Z]{2}"
-_PROVINCES = "AB|BC|MB|NB|NL|NS|ON|PE|QC|SK|YT|NT|NU|Ontario|Quebec|Alberta|British Columbia|Manitoba|Nova Scotia"
+_PROVINCES = "AB|BC|MB|NB|NL|NS|ON|PE|QC|SK|YT|NT|NU|Ontario|Quebec|Québec|Alberta|British Columbia|Manitoba|Nova Scotia|New Brunswick|Newfoundland|Saskatchewan|P\.?E\.?I\.?"
 _ANCHOR = re.compile(
     r"(?<![A-Za-z0-9])(?:"
     rf"(?:{'|'.join([*STATE_NAMES, *STATES])}|AA|AE|AP|D\.C\.),?[ ]{{1,2}}[0-9]{{5}}(?:-[0-9]{{4}})?"
     rf"|{_UK}"
-    rf"|(?:{_PROVINCES}),?[ ]{{1,2}}[A-Z][0-9][A-Z][ ]?[0-9][A-Z][0-9]"
+    rf"|\(?(?:{_PROVINCES})\)?,?[ ]{{1,2}}[A-Z][0-9][A-Z][ ]?[0-9][A-Z][0-9]"
     r"|(?:NSW|VIC|QLD|SA|TAS|ACT)[ ]{1,2}[0-9]{4}"
     r"|(?:Dublin)[ ][0-9]{1,2}|[A-Z][0-9][0-9W][ ][A-Z0-9]{4}"
     r"|Singapore[ ][0-9]{6}|(?:Auckland|Wellington|Christchurch|Hamilton|Dunedin|Tauranga)[ ][0-9]{4}"
@@ -34,7 +34,7 @@ _UNITS = (
     r"Level|Lot|Space|"
     r"Trailer|Villa|Tower|P\.?O\.? Box|PO|Box|PSC|RR|Rural Route|HC|Plot|No\.?|#"
 )
-_SMALL = "of|the|on|upon|and|or|de|la|le|del|der|en|in|by|under|with|an|y"
+_SMALL = "of|the|on|upon|and|or|de|la|le|del|der|en|in|by|under|with|an|y|rue|av|boul|boulevard|chemin|rang|place|calle"
 _TOKEN = rf"(?:[A-ZÀ-ÖØ-Þ0-9#(][A-Za-zÀ-ÖØ-öø-ÿ0-9.'’#/()-]{{0,24}}|{_SMALL})"
 _SEGMENT = re.compile(rf"(?:^|(?<=[ :(\"“]))(?P<kept>{_TOKEN}(?:[ ]{{1,2}}{_TOKEN}){{0,7}})[ ]{{0,2}}$")
 _NUMBERED = re.compile(
