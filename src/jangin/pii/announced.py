@@ -14,19 +14,21 @@ from jangin.pii.licences import STATES, british, fits, states_of
 from jangin.pii.spans import Span
 
 _PASSPORT = re.compile(
-    r"(?<![A-Za-z0-9-])(?:[A-Z]{1,3}[ -]?[0-9]{6,8}[A-Z]?|[0-9]{8,9}|[0-9]{2}[A-Z]{2}[0-9]{5}|[A-Z][0-9][A-Z][0-9]{6}|"
+    r"(?<![A-Za-z0-9])(?<![A-Za-z0-9]-)(?:[A-Z]{1,3}[ -]?[0-9]{6,8}[A-Z]?|[0-9]{8,9}|[0-9]{2}[A-Z]{2}[0-9]{5}|[A-Z][0-9][A-Z][0-9]{6}|"
     r"[CFGHJKLMNPRTVWXYZ][0-9CFGHJKLMNPRTVWXYZ]{8})(?![A-Za-z0-9-])",
     re.IGNORECASE,
 )
 # Letters and digits in one piece, hyphens and slashes inside; or groups of digits with blanks, letters before them.
 _TOKEN = re.compile(
-    r"(?<![A-Za-z0-9-])(?=[A-Za-z0-9/-]{0,16}[0-9])[A-Za-z0-9](?:[A-Za-z0-9]|[-/](?=[A-Za-z0-9])){3,19}(?![A-Za-z0-9])"
+    r"(?<![A-Za-z0-9])(?<![A-Za-z0-9]-)(?<!&#)(?=[A-Za-z0-9/-]{0,16}[0-9])[A-Za-z0-9](?:[A-Za-z0-9]|[-/](?=[A-Za-z0-9])){3,19}(?![A-Za-z0-9])"
 )
 _SPACED = re.compile(
-    r"(?<![A-Za-z0-9.,$£€-])(?:[A-Z]{1,2}[ -]?)?[0-9]{2,7}(?:[ -][0-9]{2,6}){1,5}(?:[ -][0-9])?(?![A-Za-z0-9]|"
+    r"(?<![A-Za-z0-9.,$£€])(?<![A-Za-z0-9]-)(?:(?:[A-Z]{1,2}[ -]?)?[0-9]{2,7}(?:[ -][0-9]{2,6}){1,5}(?:[ -][0-9])?|[A-Z]{1,2}[ ][0-9]{5,8})(?![A-Za-z0-9]|"
     r"[-.,][0-9]| ?[%원])"
 )
-_DIGITS = re.compile(r"(?<![0-9A-Za-z$£€-])(?<![0-9][.,])[0-9](?:[- ]?[0-9]){5,16}(?![A-Za-z]|-?[0-9]|[.,][0-9])")
+_DIGITS = re.compile(
+    r"(?<![0-9A-Za-z$£€])(?<![0-9A-Za-z]-)(?<!&#)(?<![0-9][.,])[0-9](?:[- ]?[0-9]){5,16}(?![A-Za-z]|-?[0-9]|[.,][0-9])"
+)
 _DATE = re.compile(r"([0-9]{1,4})[-/ ]([0-9]{1,2})[-/ ]([0-9]{1,4})")
 _COMPACT_DATE = re.compile(r"(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])")
 _HANGUL = re.compile("[가-힣]")
@@ -47,9 +49,11 @@ _PRESSURE = re.compile("[0-9]{2,3}/[0-9]{2,3}")  # of blood: 148/82
 _ENDS_IN_WORDS = re.compile(r"(?:/[A-Za-z]+)+$")
 # Seven to nine bare digits in the talk of a ward are a patient's.
 _WARD = re.compile(
-    "환자|외래|입원|병동|퇴원|처방|진료|수술|회진|병실|응급실|협진|내원|투석|원무|간호|주치의|차트|채혈|투약|낙상|산모"
+    "환자|외래|입원|병동|퇴원|처방|진료|수술|수혈|회진|병실|응급실|협진|내원|투석|원무|간호|주치의|차트|채혈|투약|낙상|산모"
 )
-_BARE_KOREAN = re.compile(r"(?<![0-9A-Za-z가-힣.,/#-])[0-9]{7,9}(?![0-9A-Za-z]|[-./,:][0-9]|[ ]?(?:원|건|명|개|회|만|번|호))")
+_BARE_KOREAN = re.compile(
+    r"(?<![0-9A-Za-z가-힣.,/#-])[0-9]{7,9}(?![0-9A-Za-z]|[-./,:][0-9]|[ ]?(?:원|건|명|개|회|만|번|호))"
+)
 _PATIENT_NUMBER = re.compile(
     r"환자[ :(#]{0,3}(?P<a>[A-Z]{0,2}[0-9][0-9-]{4,11})(?![0-9])|(?<![0-9A-Za-z-])(?P<b>[0-9][0-9-]{4,11})번?[ ]?환자"
 )
@@ -58,7 +62,9 @@ _PATIENT = re.compile(
     r"(?P<a>[A-Z]{0,3}-?[0-9]{5,9}|[A-Z]{1,3}[0-9]{2,4}-[0-9]{2,5})(?![0-9A-Za-z-])"
 )
 # Rows of a list of patients: a name and a number, on two lines or more.
-_KOREAN_ROW = re.compile(r"^[-*· ]{0,3}(?:[0-9]{1,2}[.)호] ?)?[가-힣]{2,4}[ \t,|/(:]{1,3}(?P<a>[0-9]{6,9})(?![0-9-])", re.M)
+_KOREAN_ROW = re.compile(
+    r"^[-*· ]{0,3}(?:[0-9]{1,2}[.)호] ?)?[가-힣]{2,4}[ \t,|/(:]{1,3}(?P<a>[0-9]{6,9})(?![0-9-])", re.M
+)
 _ENGLISH_ROW = re.compile(
     r"^[-*• ]{0,3}(?:(?:Bed )?[0-9]{1,2}[.): ]{1,2})?[A-Z][A-Za-z'’-]{1,18}(?:,? [A-Z][A-Za-z'’.-]{0,18}){0,2}"
     r"[ \t,|/(:-]{1,3}(?P<a>[A-Z]{0,2}[0-9]{6,9})(?![0-9A-Za-z-])",
@@ -71,11 +77,19 @@ _AGE_SEX = re.compile(
 )
 _RECORD = re.compile(r"(?<![A-Za-z0-9])MRN?-[0-9]{2,}(?:-[0-9]{2,}){0,3}(?![A-Za-z0-9])")
 _OLD_WASHINGTON = re.compile(r"(?<![A-Z0-9*])[A-Z]{2}[A-Z*]{5}[0-9][0-9A-Z*]{4}(?![A-Z0-9*])")
-_LICENCE_WORD = re.compile(r"li[cs]en[cs]e?|\blic\b|\bD/L\b|\bC?DL\b|\bDVLA\b|\bDMV\b|\bMVC\b|\bpermit\b", re.IGNORECASE)
-_BRITISH = re.compile(r"(?<![A-Za-z0-9])[A-Z9]{5}[ ]?[0-9]{6}[ ]?[A-Z9]{2}[ ]?[0-9A-Z][ ]?[A-Z]{2}(?![A-Za-z0-9])", re.I)
+_LICENCE_WORD = re.compile(
+    r"li[cs]en[cs]e?|\blic\b|\bD/L\b|\bC?DL\b|\bDVLA\b|\bDMV\b|\bMVC\b|\bsoundex\b|\bpermit\b", re.IGNORECASE
+)
+_BRITISH = re.compile(
+    r"(?<![A-Za-z0-9])[A-Z9]{5}[ ]?[0-9]{6}[ ]?[A-Z9]{2}[ ]?[0-9A-Z][ ]?[A-Z]{2}(?![A-Za-z0-9])", re.I
+)
 _STATED = re.compile(  # "ID Texas 08847172": a card of identity and the state, without the word licence
-    r"(?<![A-Za-z])(?:ID|I\.D\.|photo id|identification)(?: shown| card| checked| seen| no\.?| number| #| is| was| from)?"
-    r"[ :,(-]{1,3}(?P<state>" + "|".join(STATES) + r")[ :,)#-]{1,3}(?P<a>[A-Z0-9](?:[ -]?[A-Z0-9]){5,15})(?![A-Za-z0-9])"
+    r"(?<![A-Za-z])(?:(?:ID|I\.D\.|photo id|identification)(?: shown| card| checked| seen| no\.?| number| #| is| was| from)?"
+    r"[ :,(-]{1,3}(?=(?:" + "|".join(STATES) + r")[ :,)#-])|(?=(?:" + "|".join(STATES) + r") (?:ID|driver|state ID)\b))"
+    r"(?P<state>"
+    + "|".join(STATES)
+    + r")(?: (?:ID|driver|state ID))?(?:,? (?:card )?(?:reads|shows|says|number|no\.?))?"
+    r"[ :,)#-]{1,3}(?P<a>[A-Z0-9](?:[ -]?[A-Z0-9]){5,15})(?![A-Za-z0-9])"
 )
 _SORTED = re.compile(
     r"(?<![0-9-])(?P<sort>[0-9]{2}([- ])[0-9]{2}\2[0-9]{2})(?:[ ,;|/]{1,3}|[ ]?\n)"
@@ -93,7 +107,7 @@ _NINE = re.compile(r"[0-9](?:[- ]?[0-9]){8}(?![0-9])")
 _BANKING = re.compile(
     r"(?<![A-Za-z])(?:routing|MICR|ABA|RTN|ACH|wires?|wiring|deposits?|banks?|banking|checking|savings|acct|account|"
     r"credit union|payroll|"
-    r"void(?:ed)? che(?:ck|que)|direct deposit)(?![A-Za-z])",
+    r"void(?:ed)? che(?:ck|que)|checks|cheques|checkbook|direct deposit)(?![A-Za-z])",
     re.IGNORECASE,
 )
 _BANK_NAMED = re.compile(
@@ -101,7 +115,8 @@ _BANK_NAMED = re.compile(
     r"(?: account| acct)?[ :,(#]{1,3}$"
 )
 _PAIRED = re.compile(
-    r"[ ]{0,2}(?:[/,;:|&+⑆⑈⑉-]|and|then|to|with|acct\.?|account|no\.?|#|\n|[ ]){0,4}[ ]{0,2}", re.IGNORECASE
+    r"[ ]{0,2}(?:[/,;:|&+⑆⑈⑉-]|ABA|RTN|routing|rtg|transit|R/T|and|then|to|with|acct\.?|account|no\.?|#|\n|[ ]){0,4}[ ]{0,2}",
+    re.IGNORECASE,
 )
 _NO_ROUTING = frozenset(("ssn", "passport", "driver", "mrn", "phone", "card", "nhs", "other"))
 _SAYS_ELSE = frozenset(("ssn", "phone", "account", "routing", "mrn", "card", "passport", "nhs", "other", "brn", "bank"))
@@ -203,6 +218,7 @@ def _korean_records(text: str) -> Iterator[Span]:
 
 def _tokens(text: str, labels: Labels) -> Iterator[Span]:
     states = states_of(text) if _LICENCE_WORD.search(text) else []
+    sole, sole_driver = labels.only(("mrn",)), labels.only(("driver",)) and not states and not _HANGUL.search(text)
     for pattern in (_SPACED, _TOKEN):
         for match in pattern.finditer(text):
             (start, end), value = match.span(), match.group()
@@ -221,9 +237,15 @@ def _tokens(text: str, labels: Labels) -> Iterator[Span]:
             if topic in ("dob", "phone", "nhs", "registered") and labels.joined(start, "mrn"):
                 topic = "mrn"
             if topic == "registered" and (
-                _HOSPITAL.search(text) or (not _NO_PATIENTS.search(text) and HEALTH.search(text)) or (value.isdigit() and 7 <= digits <= 8 and not _REGISTERS.search(text))
+                _HOSPITAL.search(text)
+                or (not _NO_PATIENTS.search(text) and HEALTH.search(text))
+                or (value.isdigit() and 7 <= digits <= 8 and not _REGISTERS.search(text))
             ):
                 topic = "mrn"
+            if topic is None and digits >= 6 and (sole or sole_driver):  # nothing else is spoken of in the whole text
+                if not (_QUANTITY.match(text, end) or _dated(value, False) or _COMPACT_DATE.fullmatch(value)):
+                    yield Span(start, end, "MEDICAL_RECORD_NUMBER" if sole else "US_DRIVER_LICENSE", 0.5)
+                continue
             if topic == "mrn":
                 if _QUANTITY.match(text, end):
                     continue
@@ -276,6 +298,9 @@ def _accounts(text: str, labels: Labels, korean: bool) -> Iterator[Span]:
         )
         if topic == "account" or american or (not korean and _BANK_NAMED.search(text, max(0, start - 40), start)):
             yield Span(start, end, "US_BANK_NUMBER", 0.72)
+        elif topic is None and len(digits) >= 8 and labels.only(("account", "routing")):
+            yield Span(start, end, "US_BANK_NUMBER", 0.5)
+            plain.append((start, end))
         else:
             plain.append((start, end))
     for match in _TOKEN.finditer(text):  # with letters in it: a broker's, a credit union's

@@ -24,9 +24,13 @@ _CARD = re.compile(
     r"[2-69][0-9]{3}([ ]{2}|[._/])[0-9]{4}\1[0-9]{4}\1[0-9]{4})(?!-?[0-9])"
 )
 _IBAN = re.compile(r"(?:(?<![A-Za-z0-9])|(?<=IBAN)|(?<=iban))[A-Za-z]{2}[0-9]{2}(?=[ .-]?[A-Za-z0-9]{2})")
-_SSN = re.compile(r"(?<![0-9])(?<![0-9][-.])([0-9]{3})([- ./]?\n?|[ ]-[ ])([0-9]{2})([- ./]?\n?|[ ]-[ ])([0-9]{4})(?!-?[0-9])")
+_SSN = re.compile(
+    r"(?<![0-9])(?<![0-9][-.])([0-9]{3})([- ./]?\n?|[ ]-[ ])([0-9]{2})([- ./]?\n?|[ ]-[ ])([0-9]{4})(?!-?[0-9])"
+)
 _NINE = re.compile(r"(?<![0-9])(?<![0-9][-.])[0-9](?:[- ]?[0-9]){8}(?!-?[0-9])")
-_NHS = re.compile(r"(?<![0-9])(?<![0-9][-.])[0-9]{3}([- ./]?\n?|[ ][-/][ ]|[ ]{2})[0-9]{3}([- ./]?\n?|[ ][-/][ ]|[ ]{2})[0-9]{4}(?![A-Za-z]|-?[0-9])")
+_NHS = re.compile(
+    r"(?<![0-9])(?<![0-9][-.])[0-9]{3}([- ./]?\n?|[ ][-/][ ]|[ ]{2})[0-9]{3}([- ./]?\n?|[ ][-/][ ]|[ ]{2})[0-9]{4}(?![A-Za-z]|-?[0-9])"
+)
 _IPV4 = re.compile(r"(?<![0-9A-Za-z.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![0-9])(?!\.[0-9])(?![A-Za-z-])")
 _IPV6 = re.compile(r"(?<![0-9A-Za-z:.])(?:[0-9A-Fa-f]{1,4}:{1,2}|::){2,8}(?:[0-9A-Fa-f]{1,4})?(?![0-9A-Za-z:])")
 _IP_SAYS = ("ip",)
@@ -142,7 +146,10 @@ def social_security(text: str, labels: Labels) -> Iterator[Span]:
 
 def nhs_numbers(text: str, labels: Labels) -> Iterator[Span]:
     """By check digit, and the word NHS; without it in blanks 3 3 4 or in a text of health care."""
+    several = 0
     for match in _NHS.finditer(text):
+        several += checks.nhs(re.sub(r"[^0-9]", "", match.group()))
+    for match in _NHS.finditer(text) if several else ():
         start, end = match.span()
         digits = re.sub(r"[^0-9]", "", match.group())
         if not checks.nhs(digits):
@@ -158,7 +165,13 @@ def nhs_numbers(text: str, labels: Labels) -> Iterator[Span]:
             continue
         grouped = match[1] == match[2] != ""
         blanks = grouped and match[1] == " " and not labels.has(("phone",))
-        if blanks or (grouped and not _NANP.fullmatch(digits)) or HEALTH.search(text):
+        if (
+            blanks
+            or (grouped and not _NANP.fullmatch(digits))
+            or several > 1
+            or labels.has(("dob", "mrn"))
+            or HEALTH.search(text)
+        ):
             # Right behind the word it is rather a hospital's own number that passes the check by chance.
             yield Span(start, end, "UK_NHS", 0.7 if labels.before(start, 20) == "mrn" else 0.86)
 

@@ -36,7 +36,7 @@ _ELSEWHERE = re.compile(
 )
 _ACCOUNT = re.compile(r"(?<![0-9A-Za-z+])(?<![0-9][-.])[0-9]{2,6}(?:[ ]?-[ ]?\n?[0-9]{1,8}){1,4}(?!-?[0-9])")
 _ACCOUNT_SPACED = re.compile(r"(?<![0-9A-Za-z+])(?<![0-9][-.])[0-9]{2,6}(?:[ .][0-9]{2,8}){1,3}(?![-. ]?[0-9])")
-_ACCOUNT_BARE = re.compile(r"(?<![0-9A-Za-z+.,-])[0-9]{10,16}(?!-?[0-9])(?![.,][0-9])(?!\s?원)")
+_ACCOUNT_BARE = re.compile(r"(?<![0-9A-Za-z+.,])(?<![0-9A-Za-z]-)[0-9]{10,16}(?!-?[0-9])(?![.,][0-9])(?!\s?원)")
 # Groups of digits that the banks print: Shinhan, Woori, Kookmin, Hana, Nonghyup, IBK, KakaoBank, K, Toss, post office.
 _SHAPES = {
     (3, 2, 4, 3), (3, 2, 5, 1), (3, 2, 6), (3, 2, 6, 1), (3, 2, 7), (3, 3, 4, 3), (3, 3, 6), (3, 3, 7), (3, 4, 4),

@@ -16,7 +16,7 @@ _TOPICS = {
     "phone": "전화 연락처 휴대폰 휴대전화 핸드폰 핸폰 폰번호 폰번 모바일 유선 번호로연락 연락주 통화 문자 카톡 "
     "콜백 팩스 자택번호 집전화 집번호 본가 자택 친정 처가 시댁 직통 "
     "phone telephone telephon tel ph ph# phne phon cell cellphone mob mobile call calling called text fax whatsapp sms ring dial landline voicemail "
-    "contact reach callback landlines bleep",
+    "contact reach reached callback landlines bleep",
     "service": "대표번호 발신번호 대표전화 고객센터 콜센터 상담센터 고객상담 무료전화 hotline helpline toll-free tollfree "
     "switchboard reception helpdesk freephone",
     "rrn": "주민등록 주민번호 주민 주민등록번호 민증 주번 실명번호 본인확인 본인인증 실명확인 신분증 resident rrn",
@@ -32,8 +32,8 @@ _TOPICS = {
     "routing": "routing routng rtg rtn aba aba# 라우팅 라우팅번호 "
     "라우팅넘버",  # of an American bank: nine digits with a check digit
     "card": "카드 카드번호 신용카드 체크카드 card visa mastercard amex cvc cvv credit debit",
-    "passport": "여권 여권번호 passport passports pasport passprt pssport ppt pp# 여권no",
-    "driver": "운전면허 면허 면허증 면허번호 운전면허번호 driver drivers driver's driving dl cdl dvla licence "
+    "passport": "여권 여권번호 passport passports pasport passprt pssport mrz ppt pp# 여권no",
+    "driver": "운전면허 면허 면허증 면허번호 운전면허번호 driver drivers driver's driving dl dln cdl dvla licence "
     "license lisence liscence licens dmv mvc d/l d/l#",
     "mrn": "환자번호 차트번호 병록번호 진료번호 의무기록 의무기록번호 진찰권 환자등록번호 병원등록번호 "
     "챠트번호 차트 챠트 "
@@ -68,8 +68,8 @@ _TOPICS = {
 _PHRASES = {
     "mrn": "patientid|patientno|mrnumber|medicalrecord|medical record|medical rec|med rec|health record|patient "
     "id|patient no|patient record|patient file|"
-    "hospital card|clinic card|patient card|appointment card|hospital reg|hospital registration|clinic reg|case sheet|"
-    "pmi|opd no|opd number|ipd no|op number|ip number|hospital file|clinic file|patient reg|patient registration|patient identifier|patient acct|patient account|patient acc no|patient a/c|med. rec|medical rec.|ur no|ur number|ur #|"
+    "hospital card|clinic card|patient card|hospital reg|hospital registration|clinic reg|case sheet|"
+    "pmi|opd no|opd number|ipd no|op number|ip number|hospital file|clinic file|patient reg|patient registration|patient identifier|patient acct|patient account|patient's acct|patient's account|patient acc no|patient a/c|med. rec|medical rec.|ur no|ur number|ur #|"
     "chi no|chi number|health number|health card number|health card no|health card #|phn|m.r. no|hospital mrn|hospital unit|"
     "hosp. number|hosp num|hosp id|hosp. id|hosp #|pt num|pt. number|pt. #|patient num|patient code|patient identification|"
     "patient hosp|chart id|chart num|환자등록 번호|환자 등록번호|병원 등록번호|병원등록 번호|병원 번호|진찰권 번호|진료카드 번호|수진자 번호|수검 번호|"
@@ -88,7 +88,7 @@ _PHRASES = {
     "driving licence|driving license|operator license|operator's license|state id|learner's permit|learner permit|"
     "provisional licence|license no|license number|licence no|licence number|license #|licence #|"
     "d.l.|lic #|lic#|lic no|lic. no|lic number|driver lic|drivers lic",
-    "passport": "pass port|travel doc|travel doc.|ppt no|ppt #|여권 번호|여권 no|passportno|passportnumber|passport card|passport book|travel document|pp no|pp number|pp #",
+    "passport": "photo page|data page|bio page|pass port|travel doc|travel doc.|ppt no|ppt #|여권 번호|여권 no|passportno|passportnumber|passport card|passport book|travel document|pp no|pp number|pp #",
     "nhs": "n.h.s|nhsnumber|nhsno|nhsid",
     "service": "toll free|customer service|customer services|customer care|customer support|support line|main line|"
     "front desk|help desk|help line|head office|press office|box office|booking line|bookings line|reservations line|"
@@ -111,7 +111,7 @@ TOPIC_OF.update({
     for topic, phrases in _PHRASES.items() for phrase in phrases.split("|") for gap in " _-"
 })  # fmt: skip
 for _topic, _owners, _nouns in (  # what a hospital, a clinic or a dentist calls a patient's number
-    ("mrn", "hospital|hosp|hosp.|clinic|dental|patient|pt|pt.|chart|medical|med|med.|health",
+    ("mrn", "hospital|hosp|hosp.|clinic|dental|patient|patient's|pt|pt's|pt.|chart|medical|med|med.|health",
      "record|records|rec|file|ref|ref.|reference|card|id|id.|number|no|nr|num|#|registration|reg|identifier"),
     ("mrn", "환자|병원|차트|챠트|진료|병록|진찰권|수진자|내원|의무기록|외래|입원|검진|진료카드|원내", "번호|no|id|넘버"),
     ("account", "acc|acct|account|a/c", "no|number|num|nr|nbr|#"),
@@ -148,7 +148,12 @@ _END = re.compile(
 _LIST = re.compile(
     r"[^A-Za-z가-힣]*(?:(?:and|or|to|through|및|와|과|또는|no|nos|number|numbers|is|are)[^A-Za-z가-힣]*){0,2}"
 )
-_ON = re.compile(r"(?:[ ](?:numbers?|no\.?|code|id))?[ ](?:on|in|at|for|from)[ ](?:(?:the|my|your|his|her|our|their|this|that|a)[ ])?(?:[a-z]+[ ])?")
+_VERB = re.compile(
+    r"[ ](?:the|my|your|an?|on|in|if|whether|for|purchase|order|status|up|out|with|this|that|all|its?|his|her|eta|when|where|what)\b"
+)  # checking the order
+_ON = re.compile(
+    r"(?:[ ](?:numbers?|no\.?|code|id))?[ ](?:on|in|at|for|from)[ ](?:(?:the|my|your|his|her|our|their|this|that|a)[ ])?(?:[a-z]+[ ])?"
+)
 _SAYS = re.compile(r"\b(?:is|was|are|were|reads|says|shows|should|will be)\b|:")
 _CLAUSE_END = re.compile(r"[.;!?\n]|, ")
 
@@ -192,7 +197,7 @@ class Labels:
                     found.append((start, end, TOPIC_OF[text[start:end].lower()]))
                 else:
                     end = start + 1  # "bank acc" of "bank account": look for what begins within it
-            else:
+            elif word != "checking" or _VERB.match(low, end) is None:
                 found.append((start, end, TOPIC_OF[word]))
             match = _LABEL.search(low, end)
         self._found = found

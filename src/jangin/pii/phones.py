@@ -181,7 +181,9 @@ def phones(text: str, labels: Labels) -> Iterator[Span]:
         topic = labels.before(start, 40)
         if start in offices or _company(text, start):
             continue
-        if topic == "phone" or (topic not in _NOT_A_PHONE and topic != "bank" and _SURE_ELSEWHERE.fullmatch(match.group())):
+        if topic == "phone" or (
+            topic not in _NOT_A_PHONE and topic != "bank" and _SURE_ELSEWHERE.fullmatch(match.group())
+        ):
             yield Span(start, end, "PHONE_NUMBER", 0.68)
     for pattern in (_BARE_KOREAN, _LOCAL):
         for match in pattern.finditer(text):

@@ -41,7 +41,7 @@ _NUMBERED = re.compile(
     rf"(?<![A-Za-z0-9])(?:(?:{_UNITS})[ ]{{0,1}}#?[A-Za-z]?-?[0-9]{{1,5}}[A-Za-z]?(?:[/-][0-9]{{1,4}})?|"
     rf"[A-Z]-[0-9]{{1,4}}(?=,)|"
     r"(?:Top|Ground|Basement|Upper|Lower|First|Second|Third|[0-9]{1,2}(?:st|nd|rd|th))[ ](?:Floor|Flat)(?:[ ]Flat)?|"
-    r"[0-9]{1,5}(?:[-/][0-9]{1,4})?[A-Za-z]?[ ](?=[A-Z0-9])|One[ ](?=[A-Z]))"
+    r"[0-9]{1,5}(?:[-/][0-9]{1,4})?[A-Za-z]?,?[ ](?=[A-Z0-9]|rue |av |boul|chemin |rang |place )|One[ ](?=[A-Z]))"
 )
 _HOUSE = re.compile(
     r"(?:The[ ])?(?:[A-Z][A-Za-z'’.-]{1,19}[ ]){0,3}(?:Cottages?|House|Lodge|Farm|Farmhouse|Barn|Rectory|"
@@ -53,7 +53,12 @@ _HOUSE = re.compile(
     r"Nook|Haven|View|End|Retreat|Annexe?|Quarters|Boathouse|Lighthouse|Station|Brewery|Warren|Dene|Heights|Gables|"
     r"Larches|Hayloft|Byre|Steading|Tannery|Maltings|Rookery|Pines|Spinney|Hermitage|Homestead|Abbey|Inn)$"
 )
-_OLD = re.compile(r"The[ ](?:Old[ ])?[A-Z][a-z’']{2,14}(?:[ ][A-Z][a-z]{2,14})?")  # further left: "The Old Anything, Mill Lane, ..."
+_NAME_OF_HOUSE = re.compile(
+    r"(?:^|[:;\n][ ]?|[a-z][ ])(?P<name>[A-Z][a-zà-ÿ'’-]{2,14}(?:[ ][A-Z][a-zà-ÿ'’-]{2,14}){0,2}),[ ]$"
+)
+_OLD = re.compile(
+    r"The[ ](?:Old[ ])?[A-Z][a-z’']{2,14}(?:[ ][A-Z][a-z]{2,14})?"
+)  # further left: "The Old Anything, Mill Lane, ..."
 _MOST = 6  # segments between commas or line breaks
 _FAR = 140  # characters to the left of the anchor
 # In small letters: a number, a street, and a state with its ZIP code or a British postcode.
@@ -112,4 +117,7 @@ def _start(text: str, limit: int, place: int) -> int | None:
         if left <= limit:
             break
         place = left - 1
+    if start is not None and not any(map(str.isdigit, text[start : place + 1])) and text[start - 2 : start] == ", ":
+        name = _NAME_OF_HOUSE.search(text, max(0, start - 34), start)  # Cwm Isaf, Pentre Lane, ...
+        start = name.start("name") if name else start
     return start
