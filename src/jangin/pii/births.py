@@ -42,7 +42,8 @@ _BORN_AFTER = re.compile(
 
 # "born on 4 March 1988 and my sister on 9 June 1990"
 _AND_OTHERS = re.compile(
-    r",? (?:instead of|rather than|not|and not|but not|or) |,? (?:and|&) (?:(?:my|his|her|their|our|the|mine|hers) ?)?[A-Za-z' ]{0,20}?(?:on |is |was |: ?|in )?|[,와과]? ?(?:와|과|,) "
+    r",? (?:instead of|rather than|not|and not|but not|or) |,? (?:and|&) (?:(?:my|his|her|their|our|the|mine|"
+    r"hers) ?)?[A-Za-z' ]{0,20}?(?:on |is |was |: ?|in )?|[,와과]? ?(?:와|과|,) "
 )
 
 
@@ -57,7 +58,7 @@ def births(text: str, labels: Labels) -> Iterator[Span]:
             labels.before(start, 12 if joined else 30) == "dob"
             or (not joined and _far(text, labels, start))
             or _BORN_AFTER.match(text, end)
-            or (0 <= last and _AND_OTHERS.fullmatch(text, last, start))
+            or (last >= 0 and _AND_OTHERS.fullmatch(text, last, start))
             or (not joined and labels.before(start, 12) not in ("date", "other") and labels.after(end, 20) == "dob")
         ):
             last = end

@@ -46,8 +46,10 @@ _ANY = re.compile(
 
 # The name of the house, the building or the flat before the street.
 _NAMED = re.compile(
-    r"(?<![A-Za-zÀ-ÿ])(?:(?:Chalet|R[ée]sidence|Villa|B[âa]t(?:iment|\.)?|App(?:artement|t)\.?|Apt\.?|Immeuble|Le|La|Les|Domaine|"
-    r"Ch[âa]teau|Mas|Ferme|Haus|Schloss|Hof|Casa|Cascina|Palazzo|Quinta|Finca|Edificio|Urbanizaci[óo]n|[ÉE]tage|Lieu-dit|c/o)[ ]?"
+    r"(?<![A-Za-zÀ-ÿ])(?:(?:Chalet|R[ée]sidence|Villa|B[âa]t(?:iment|\.)?|App(?:artement|t)\.?|Apt\.?|Immeuble|Le|"
+    r"La|Les|Domaine|"
+    r"Ch[âa]teau|Mas|Ferme|Haus|Schloss|Hof|Casa|Cascina|Palazzo|Quinta|Finca|Edificio|Urbanizaci[óo]n|[ÉE]tage|"
+    r"Lieu-dit|c/o)[ ]?"
     r"[A-Za-zÀ-ÖØ-öø-ÿ0-9'’-]{1,20}(?:[ ][A-Za-zÀ-ÖØ-öø-ÿ0-9'’-]{1,20}){0,2},[ \n]){1,2}$"
 )
 

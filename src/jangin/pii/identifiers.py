@@ -29,7 +29,8 @@ _SSN = re.compile(
 )
 _NINE = re.compile(r"(?<![0-9])(?<![0-9][-.])[0-9](?:[- ]?[0-9]){8}(?!-?[0-9])")
 _NHS = re.compile(
-    r"(?<![0-9])(?<![0-9][-.])[0-9]{3}([- ./]?\n?|[ ][-/][ ]|[ ]{2})[0-9]{3}([- ./]?\n?|[ ][-/][ ]|[ ]{2})[0-9]{4}(?![A-Za-z]|-?[0-9])"
+    r"(?<![0-9])(?<![0-9][-.])[0-9]{3}([- ./]?\n?|[ ][-/][ ]|[ ]{2})[0-9]{3}([- ./]?\n?|[ ][-/][ ]|"
+    r"[ ]{2})[0-9]{4}(?![A-Za-z]|-?[0-9])"
 )
 _IPV4 = re.compile(r"(?<![0-9A-Za-z.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![0-9])(?!\.[0-9])(?![A-Za-z-])")
 _IPV6 = re.compile(r"(?<![0-9A-Za-z:.])(?:[0-9A-Fa-f]{1,4}:{1,2}|::){2,8}(?:[0-9A-Fa-f]{1,4})?(?![0-9A-Za-z:])")
@@ -45,7 +46,8 @@ HEALTH = re.compile(
     r"pharmac\w+|oncology|"
     r"cardiology|theatre|ambulance|paramedics?|handover|physio\w*|dental|dentist|optician|hearing|allerg\w+|"
     r"asthma|inhaler|"
-    r"meds|repeats?|appts?|appointments?|transfusion|boots|dispens\w+|siblings|admitted|admission|inpatients?|outpatients?|bloods|sats|obs|insulin|chemo\w*|cancer|"
+    r"meds|repeats?|appts?|appointments?|transfusion|boots|dispens\w+|siblings|admitted|admission|inpatients?|"
+    r"outpatients?|bloods|sats|obs|insulin|chemo\w*|cancer|"
     r"ultrasound|podiatry|CAMHS|injections?|injury|symptoms?|surgeon|operation|treatment|test results?|lab|labs|"
     r"EPR|SCR|DNACPR|Datix|flu|covid|MMR|hospitalised|anaesth\w+|antenatal|fracture\w*|mental health|next of kin|"
     r"tablets?|dos(?:e|age)|scans?|MRI|CT|ECG|X-?rays?|carers?|care home|hospice|dementia|diabet\w+|therap\w+|biopsy|"

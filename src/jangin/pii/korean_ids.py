@@ -59,7 +59,8 @@ _BANK_AFTER = re.compile(
 _NINE = re.compile(r"[0-9](?:[-. ]{0,3}\n?[0-9]){8}")
 _HANGUL = re.compile("[가-힣]")
 KOREAN_BANK = re.compile(
-    r"(?i:korea|kookmin|shinhan|woori|nonghyup|suhyup|kakao|toss|hana[ -]?bank|keb|(?<![a-z])(?:IBK|KB|NH|KEB|KRW)(?![a-z])|"
+    r"(?i:korea|kookmin|shinhan|woori|nonghyup|suhyup|kakao|toss|hana[ -]?bank|keb|(?<![a-z])(?:IBK|KB|NH|KEB|"
+    r"KRW)(?![a-z])|"
     r"busan|daegu|k ?bank|seoul)|"
     "국민|신한|우리은행|하나은행|농협|기업은행|카카오|카뱅|토스|케이뱅크|수협|신협|우체국|새마을|제일은행|저축은행"
 )

@@ -85,7 +85,8 @@ _SERVICE_LINE = re.compile(r"(?<![0-9])(?:1[568][0-9]{2}-[0-9]{4}|080-[0-9]{3,4}
 
 
 _COMPANY = re.compile(
-    r"\b(?:our|the|your|main|head)[ ](?:main |head |local )?(?:office|clinic|surgery|store|shop|branch|restaurant|hotel|practice|"
+    r"\b(?:our|the|your|main|head)[ ](?:main |head |local )?(?:office|clinic|surgery|store|shop|branch|restaurant|"
+    r"hotel|practice|"
     r"pharmacy|school|library|garage|salon|dealership|warehouse|museum|theatre|theater|venue|gym|vet|vets|council|"
     r"headquarters|company|bank|hospital|ward|factory|depot)(?:'s)?\b[^.\n0-9]{0,28}$",
     re.IGNORECASE,
