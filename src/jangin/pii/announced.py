@@ -32,6 +32,7 @@ _ENDS_IN_WORDS = re.compile(r"(?:/[A-Za-z]+)+$")
 _LICENCE_WORD = re.compile(
     r"li[cs]en[cs]e?|\blic\b|\bD/L\b|\bC?DL\b|\bDVLA\b|\bDMV\b|\bMVC\b|\bsoundex\b|\bpermit\b", re.IGNORECASE
 )
+_SIX_AND_LETTERS = re.compile("[0-9]{6} ?[A-Za-z9]{2} ?[0-9A-Za-z]")  # a quick look before the next
 _BRITISH = re.compile(
     r"(?<![A-Za-z0-9])[A-Z9]{5}[ ]?[0-9]{6}[ ]?[A-Z9]{2}[ ]?[0-9A-Z][ ]?[A-Z]{2}(?![A-Za-z0-9])", re.I
 )
@@ -53,10 +54,10 @@ def announced(text: str, labels: Labels, korean: bool) -> Iterator[Span]:
         yield from _passports(text, labels)
     if labels.has(("mrn", "registered", "driver")) or (_LICENCE_WORD.search(text) and states_of(text)):
         yield from _tokens(text, labels)
-    for match in _STATED.finditer(text):
+    for match in _STATED.finditer(text) if "ID" in text or "dentification" in text or "driver" in text else ():
         if fits(match["a"], match["state"]):
             yield Span(*match.span("a"), "US_DRIVER_LICENSE", 0.7)
-    for match in _BRITISH.finditer(text):
+    for match in _BRITISH.finditer(text) if _SIX_AND_LETTERS.search(text) else ():
         if british(re.sub(" ", "", match.group())) and labels.topic(*match.span()) != "other":
             yield Span(*match.span(), "US_DRIVER_LICENSE", 0.8)
     yield from accounts(text, labels, korean)
@@ -71,6 +72,8 @@ def _passports(text: str, labels: Labels) -> Iterator[Span]:
         digits = sum(map(str.isdigit, match.group()))
         german = digits >= 2 and match.group().isupper() and labels.before(start, 14) == "passport"
         topic = labels.topic(start, end)
+        if topic == "card" and labels.after(end, 16) == "passport":
+            topic = "passport"  # Group visa: 533448218 (UK passport)
         if (digits >= 5 or german) and topic == "passport":
             yield Span(start, end, "PASSPORT", 0.8)
         elif alone and digits >= 7 and 8 <= digits + match.group()[0].isalpha() <= 9 and topic in (None, "passport"):
@@ -112,7 +115,9 @@ def _tokens(text: str, labels: Labels) -> Iterator[Span]:
             ):
                 topic = "mrn"
             if topic is None and digits >= 6 and (sole or sole_driver):  # nothing else is spoken of in the whole text
-                if not (_QUANTITY.match(text, end) or dated(value, False) or COMPACT_DATE.fullmatch(value)):
+                beside = text[max(0, start - 1) : start] + text[end : end + 1]
+                plain = value.isalnum() and not any(mark in beside for mark in "._/")
+                if plain and not _QUANTITY.match(text, end) and not COMPACT_DATE.fullmatch(value):
                     yield Span(start, end, "MEDICAL_RECORD_NUMBER" if sole else "US_DRIVER_LICENSE", 0.5)
                 continue
             if topic == "mrn":

@@ -40,6 +40,9 @@ _BORN_AFTER = re.compile(
 )
 
 
+# Name, sex and date of a sticker: "TEALE, Ivy / F / 04-03-1988"
+_SEX_BEFORE = re.compile(r"[/|,;][ ]?(?:[MF]|[Mm]ale|[Ff]emale|남|여)[ ]?[/|,;][ ]?$")
+_SEX_AFTER = re.compile(r"[ ]?[/|][ ]?(?:[MF]|[Mm]ale|[Ff]emale|남|여)(?![A-Za-z가-힣])")
 # "born on 4 March 1988 and my sister on 9 June 1990"
 _AND_OTHERS = re.compile(
     r",? (?:instead of|rather than|not|and not|but not|or) |,? (?:and|&) (?:(?:my|his|her|their|our|the|mine|"
@@ -58,6 +61,7 @@ def births(text: str, labels: Labels) -> Iterator[Span]:
             labels.before(start, 12 if joined else 30) == "dob"
             or (not joined and _far(text, labels, start))
             or _BORN_AFTER.match(text, end)
+            or (not joined and (_SEX_BEFORE.search(text, max(0, start - 10), start) or _SEX_AFTER.match(text, end)))
             or (last >= 0 and _AND_OTHERS.fullmatch(text, last, start))
             or (not joined and labels.before(start, 12) not in ("date", "other") and labels.after(end, 20) == "dob")
         ):

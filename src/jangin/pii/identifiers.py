@@ -148,14 +148,14 @@ def social_security(text: str, labels: Labels) -> Iterator[Span]:
 
 def nhs_numbers(text: str, labels: Labels) -> Iterator[Span]:
     """By check digit, and the word NHS; without it in blanks 3 3 4 or in a text of health care."""
-    several = 0
-    for match in _NHS.finditer(text):
-        several += checks.nhs(re.sub(r"[^0-9]", "", match.group()))
-    for match in _NHS.finditer(text) if several else ():
+    valid = [
+        (match, digits)
+        for match in _NHS.finditer(text)
+        for digits in [re.sub(r"[^0-9]", "", match.group())]
+        if checks.nhs(digits)
+    ]
+    for match, digits in valid:
         start, end = match.span()
-        digits = re.sub(r"[^0-9]", "", match.group())
-        if not checks.nhs(digits):
-            continue
         if labels.before(start, 50) == "nhs" or labels.near(("nhs",), start, end, 70, 40):
             yield Span(start, end, "UK_NHS", 0.95)
             continue
@@ -170,7 +170,7 @@ def nhs_numbers(text: str, labels: Labels) -> Iterator[Span]:
         if (
             blanks
             or (grouped and not _NANP.fullmatch(digits))
-            or several > 1
+            or len(valid) > 1
             or labels.has(("dob", "mrn"))
             or HEALTH.search(text)
         ):

@@ -8,7 +8,8 @@ _TOPICS = {
     "phone telephone telephon tel ph ph# phne phon cell cellphone mob mobile call calling called text fax whatsapp "
     "sms ring dial landline voicemail "
     "contact reach reached callback landlines bleep",
-    "service": "대표번호 발신번호 대표전화 고객센터 콜센터 상담센터 고객상담 무료전화 hotline helpline toll-free tollfree "
+    "service": "대표번호 발신번호 대표전화 고객센터 콜센터 상담센터 고객상담 무료전화 hotline helpline "
+    "toll-free tollfree "
     "switchboard reception helpdesk freephone",
     "rrn": "주민등록 주민번호 주민 주민등록번호 민증 주번 실명번호 본인확인 본인인증 실명확인 신분증 resident rrn",
     "frn": "거소신고번호 국내거소신고번호 외국인등록 외국인번호 외국인등록번호 외국인 거소 foreigner alien arc frn",
@@ -19,17 +20,20 @@ _TOPICS = {
     "우체국 저축은행 축협 산업은행 기업은행 국민은행 신한은행 우리은행 하나은행 kb국민 sc제일 씨티은행 "
     "가상계좌 자동이체 "
     "kookmin shinhan woori nonghyup kakaobank ibk",
-    "account": "account acct accts acnt accnt acount accout a/c checking savings deposit iban bsb dda acct# a/c# 어카운트",
+    "account": "account acct accts acnt accnt acount accout a/c checking savings deposit iban bsb dda acct# "
+    "a/c# 어카운트",
     "routing": "routing routng rtg rtn aba aba# 라우팅 라우팅번호 "
     "라우팅넘버",  # of an American bank: nine digits with a check digit
     "card": "카드 카드번호 신용카드 체크카드 card visa mastercard amex cvc cvv credit debit",
     "passport": "여권 여권번호 passport passports pasport passprt pssport mrz ppt pp# 여권no",
     "driver": "운전면허 면허 면허증 면허번호 운전면허번호 driver drivers driver's driving dl dln cdl dvla licence "
     "license lisence liscence licens dmv mvc d/l d/l#",
-    "mrn": "의무기록 진찰권 환자등록번호 병원등록번호 차트 챠트 환자고유번호 환자코드 환자식별번호 진료기록번호 수검번호 수진번호 진찰카드번호 진료카드 병록 mrn mrns emr ehr "
+    "mrn": "의무기록 진찰권 환자등록번호 병원등록번호 차트 챠트 환자고유번호 환자코드 환자식별번호 진료기록번호 "
+    "수검번호 수진번호 진찰카드번호 진료카드 병록 mrn mrns emr ehr "
     "crn hrn urn hn urno umrn ihi nhi hcn m.r.n wristband facesheet chart medical hospital patient",
     "registered": "등록번호 등록no reg.no",  # of a patient only where a hospital is spoken of
-    "dob": "생년월일 생일 출생 태어난 태어났 생년 생월 birth dob d.o.b born birthday birthdate bday b-day birthdt brithday "
+    "dob": "생년월일 생일 출생 태어난 태어났 생년 생월 birth dob d.o.b born birthday birthdate bday b-day "
+    "birthdt brithday "
     "dateofbirth birth_date date_of_birth",
     "ssn": "사회보장번호 ssn ssns ssn's social soical itin ss# ss#: ssn#",
     "nhs": "nhs",
@@ -59,7 +63,8 @@ _PHRASES = {
     "mrn": "mrnumber|case sheet|pmi|opd no|opd number|ipd no|patient acct|patient account|patient's acct|"
     "patient's account|patient acc no|patient a/c|medical rec.|ur no|ur number|ur #|chi no|chi number|"
     "health card number|health card no|health card #|phn|m.r. no|hospital mrn|hospital unit|"
-    "patient code|patient identification|patient hosp|환자등록 번호|환자 등록번호|병원 등록번호|병원등록 번호|수검 번호|진료기록 번호|"
+    "patient code|patient identification|patient hosp|환자등록 번호|환자 등록번호|병원 등록번호|병원등록 번호|"
+    "수검 번호|진료기록 번호|"
     "환자 고유번호|환자 식별번호|환자 코드|mr#|uhid|empi|unit no|unit number|record no|record number|record #|"
     "record id|case note|casenote|case notes|casenotes|mr number|mr no|mr #",
     "registered": "등록 번호|등록 no|reg no|reg. no|reg number|registration no|registration number|file no|file number|"
@@ -82,11 +87,13 @@ _PHRASES = {
     "bank": "hana bank|hanabank|keb hana",
     "routing": "transit number|transit no|r/t",
     "account": "bank details|acc:|acc #|acc num|ac no|ac number|account nr|accno|sortcode|sort:|sort no|account #|"
-    "s/c a/c|accountnumber|accountno|acctno|acctnum|acc no|acc number|acc. no|bank acc|sort code",
+    "accountnumber|accountno|acctno|acctnum|acc no|acc number|acc. no|bank acc|sort code",
     "holder": "account opened|account since|account id|account code|account holder|account holder's|"
     "account manager|account owner|account executive|account name|"
     "account rep|ach debit|ach credit|direct debit|debit card ending",
-    "dob": "birth date|d o b|d/o/b|date-of-birth|출생 일자|생년 월일|생 년 월 일|birth date|date of birth|place of birth|b.|(생)",
+    "dob": "birth date|d o b|d/o/b|date-of-birth|출생 일자|생년 월일|생 년 월 일|birth date|date of birth|place "
+    "of birth|"
+    "b.|(생)",
     "other": "license key|licence key|license plate|licence plate|licence code|license code|deposit slip|routing slip|"
     "record locator|trace number|trace no|trace #|trace id|serial number|check number|"
     "cheque number|quote no|quote number|quote #|quote ref|gift code|member code|prior authorization|birth certificate",
@@ -99,7 +106,8 @@ TOPIC_OF.update({
 for _topic, _owners, _nouns in (  # what a hospital, a clinic or a dentist calls a patient's number
     ("mrn", "hospital|hosp|hosp.|clinic|dental|patient|patient's|pt|pt's|pt.|chart|medical|med|med.|health",
      "record|records|rec|file|ref|ref.|reference|card|id|id.|number|no|nr|num|#|registration|reg|identifier"),
-    ("mrn", "환자|병원|차트|챠트|진료|병록|진찰권|수진자|내원|의무기록|외래|입원|검진|진료카드|원내", "번호|no|id|넘버"),
+    ("mrn", "환자|병원|차트|챠트|진료|병록|진찰권|수진자|내원|의무기록|외래|입원|검진|진료카드|원내",
+     "번호|no|id|넘버"),
     ("account", "acc|acct|account|a/c", "no|number|num|nr|nbr|#"),
 ):  # fmt: skip
     TOPIC_OF.update({

@@ -67,10 +67,13 @@ _SERVICE = re.compile(r"1[5-9][0-9]{2}")
 _NOT_A_PHONE = {"other", "version", "nhs", "ssn", "account", "brn", "driver", "mrn", "passport", "ip", "routing"}
 # A Korean landline beside one of these is an office's, which belongs to nobody: unless a home or a person is nearer.
 _OFFICE = re.compile(
-    "주민센터|행정복지센터|민원실|구청|시청|군청|도청|보건소|경찰서|소방서|세무서|우체국|관리사무소|관리실|안내데스크|안내실|"
+    "주민센터|행정복지센터|민원실|구청|시청|군청|도청|보건소|경찰서|소방서|세무서|우체국|관리사무소|관리실|"
+    "안내데스크|안내실|"
     "상담실|본사|본점|지사|지점|영업점|영업소|대리점|매장|교무실|행정실|원무과|총무과|사무국|사무소|고객상담|고객센터|"
-    "콜센터|대표|팩스|FAX|Fax|fax|예약|문의처|문의는|문의 ?전화|접수처|상담전화|발신번호|은행|병원|의원|치과|한의원|약국|학교|학원|유치원|"
-    "어린이집|식당|가게|마트|호텔|펜션|미용실|카페|주식회사|㈜|\\(주\\)|법인|협회|재단|공단|공사|법원|검찰|센터|물류|택배사|"
+    "콜센터|대표|팩스|FAX|Fax|fax|예약|문의처|문의는|문의 ?전화|접수처|상담전화|발신번호|은행|병원|의원|치과|"
+    "한의원|약국|학교|학원|유치원|"
+    "어린이집|식당|가게|마트|호텔|펜션|미용실|카페|주식회사|㈜|\\(주\\)|법인|협회|재단|공단|공사|법원|검찰|센터|"
+    "물류|택배사|"
     "부동산|대리점|정비소|주유소|대사관|영사관|도서관|복지관|체육관|수리점|직영|상사|산업|전자|건설|보험사|카드사"
 )
 _HOME = re.compile(
@@ -78,7 +81,8 @@ _HOME = re.compile(
     "제 번호|휴대|핸드폰|연락처|(?<![가-힣])(?:저|제가|저희)"
 )
 _OFFICE_AFTER = re.compile(
-    r"\)?(?:으?로|에|은|는|[ (/,·-]{0,3})[ ]?(?:[가-힣 ]{0,6}(?:안내원|교환원|안내데스크|ARS|대표|예약|내선)|FAX|Fax|팩스|F\.)"
+    r"\)?(?:으?로|에|은|는|[ (/,·-]{0,3})[ ]?(?:[가-힣 ]{0,6}(?:안내원|교환원|안내데스크|ARS|대표|예약|내선)|"
+    r"FAX|Fax|팩스|F\.)"
 )
 _KOREAN_LANDLINE = re.compile(r"(?:\+|00)[ ]?82[-. )]{0,2}(?:\(?0\)?)?(?!1[016789])[2-7]")
 _SERVICE_LINE = re.compile(r"(?<![0-9])(?:1[568][0-9]{2}-[0-9]{4}|080-[0-9]{3,4}-[0-9]{4})")
@@ -104,7 +108,8 @@ def _office(text: str, start: int, end: int) -> bool:
     """Whether a Korean landline is a firm's, a shop's or an authority's."""
     if "내선" in text[start:end] or _OFFICE_AFTER.match(text, end):
         return True
-    begin = max(text.rfind("\n", 0, start) + 1, text.rfind(". ", 0, start) + 1, start - 40)
+    limit = max(0, start - 40)
+    begin = max(text.rfind("\n", limit, start) + 1, text.rfind(". ", limit, start) + 1, limit)
     if _SERVICE_LINE.search(text, max(0, start - 60), start):
         return True
     office = home = -1

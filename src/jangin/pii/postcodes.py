@@ -59,6 +59,9 @@ _HOUSE = re.compile(
 _NAME_OF_HOUSE = re.compile(
     r"(?:^|[:;\n][ ]?|[a-z][ ])(?P<name>[A-Z][a-zà-ÿ'’-]{2,14}(?:[ ][A-Z][a-zà-ÿ'’-]{2,14}){0,2}),[ ]$"
 )
+_STREET = re.compile(
+    r"(?:[A-Z][a-z’']{1,14}[ ]){1,3}(?:Lane|Road|Street|Avenue|Drive|Way|Hill|Row|Terrace|Rd|St)(?![A-Za-z])"
+)
 _OLD = re.compile(
     r"The[ ](?:Old[ ])?[A-Z][a-z’']{2,14}(?:[ ][A-Z][a-z]{2,14})?"
 )  # further left: "The Old Anything, Mill Lane, ..."
@@ -120,7 +123,12 @@ def _start(text: str, limit: int, place: int) -> int | None:
         if left <= limit:
             break
         place = left - 1
-    if start is not None and not any(map(str.isdigit, text[start : place + 1])) and text[start - 2 : start] == ", ":
+    if (
+        start is not None
+        and not any(map(str.isdigit, text[start : place + 1]))
+        and text[start - 2 : start] == ", "
+        and _STREET.match(text, start)
+    ):
         name = _NAME_OF_HOUSE.search(text, max(0, start - 34), start)  # Cwm Isaf, Pentre Lane, ...
         start = name.start("name") if name else start
     return start

@@ -47,8 +47,16 @@ _AGE_SEX = re.compile(
     r"(?<![0-9A-Za-z가-힣#-])(?P<a>[A-Z]{0,2}[0-9]{6,9})[ ,/|(]{1,4}(?:[가-힣A-Za-z]{2,12}[ ,/|(]{1,4})?"
     r"(?:[MF][ ]?/[ ]?[0-9]{1,3}|[0-9]{1,3}[ ]?/[ ]?[MF]|[0-9]{1,3}[ ]?(?:세|yo|y/o|yrs?|[MF])|남|여)(?![A-Za-z])"
 )
+_SEX_AGE = re.compile(
+    r"(?<![A-Za-z0-9])(?:[MF][ ]?/[ ]?[0-9]{1,3}|[0-9]{1,3}[ ]?/[ ]?[MF]|[0-9]{1,3}[ ]?세)[ ,/|)]{1,4}"
+    r"(?P<a>[A-Z]{0,2}[0-9]{6,9})(?![0-9A-Za-z.,:-]*[0-9])"
+)
+# "for record 0082-4417", "MR 448217"
+_IN_RECORD = re.compile(
+    r"(?<![A-Za-z])(?:[Rr]ecord|MR)[ :#]{1,2}(?P<a>[A-Z]{0,3}-?[0-9]{4}[0-9-]{1,8}(?<!-))(?![0-9A-Za-z]|[.,/][0-9])"
+)
 _RECORD = re.compile(r"(?<![A-Za-z0-9])MRN?-[0-9]{2,}(?:-[0-9]{2,}){0,3}(?![A-Za-z0-9])")
-_FIVE_DIGITS = re.compile("[0-9][- ]?[0-9][- ]?[0-9][- ]?[0-9][- ]?[0-9]")
+_SIX_DIGITS = re.compile("[0-9]{4}-?[0-9]{2}")
 
 
 def records(text: str, labels: Labels, korean: bool) -> Iterator[Span]:
@@ -61,20 +69,25 @@ def records(text: str, labels: Labels, korean: bool) -> Iterator[Span]:
     if "MR" in text and (labels.has(("mrn",)) or "record" in text):
         for match in _RECORD.finditer(text):
             yield Span(*match.span(), "MEDICAL_RECORD_NUMBER", 0.75)
-    if not _FIVE_DIGITS.search(text):
+    if not _SIX_DIGITS.search(text):
         return
     yield from _rows(text)
     if korean and _WARD.search(text):
         for match in _BARE_KOREAN.finditer(text):
             start, end = match.span()
-            if labels.topic(start, end) is None and not COMPACT_DATE.fullmatch(match.group()):
+            if (
+                labels.before(start) is None
+                and labels.after(end, 4) is None
+                and not COMPACT_DATE.fullmatch(match.group())
+            ):
                 yield Span(start, end, "MEDICAL_RECORD_NUMBER", 0.55)
 
 
 def _rows(text: str) -> Iterator[Span]:
     """Numbers of patients that no label announces, in texts of health care."""
     health: bool | None = None
-    for pattern, least in ((_KOREAN_ROW, 2), (_ENGLISH_ROW, 2), (_AGE_SEX, 1)):
+    lists = ((_KOREAN_ROW, 2), (_ENGLISH_ROW, 2)) if "\n" in text else ()
+    for pattern, least in (*lists, (_AGE_SEX, 1), (_SEX_AGE, 1), (_IN_RECORD, 1)):
         matches = list(pattern.finditer(text))
         if len(matches) < least:
             continue
@@ -82,7 +95,7 @@ def _rows(text: str) -> Iterator[Span]:
             health = HOSPITAL.search(text) is not None or HEALTH.search(text) is not None
         for match in matches if health else ():
             value = match["a"]
-            if not COMPACT_DATE.fullmatch(value) and not value.startswith("01"):
+            if not COMPACT_DATE.fullmatch(value) and not value.startswith("01") and not dated(value, False):
                 yield Span(*match.span("a"), "MEDICAL_RECORD_NUMBER", 0.6)
 
 

@@ -16,6 +16,7 @@ _SORTED = re.compile(
     r"(?:(?:and |& )?(?:acc(?:oun)?t?\.?|a/c)?[ ]?(?:no\.?|number|num)?[ :]{0,2})?(?P<account>[0-9]{8})(?![0-9-])",
     re.I,
 )
+_EIGHT = re.compile("[0-9]{8}(?![0-9])")
 _PAYS = re.compile(
     r"(?<![A-Za-z])(?:pa(?:y|id|yments?|yee|ying)|refund\w*|transfer\w*|details|BACS|CHAPS|standing order|mandate|"
     r"send|sent|money|salary|wages|pension|rent|deposit|bank\w*|barclays|lloyds|hsbc|natwest|santander|monzo|starling|"
@@ -38,13 +39,14 @@ _PAIRED = re.compile(
     r"[ ]){0,4}[ ]{0,2}",
     re.IGNORECASE,
 )
+_APART = 40  # characters between the two of a pair, at most
 _NO_ROUTING = frozenset(("ssn", "passport", "driver", "mrn", "phone", "card", "nhs", "other"))
 
 
 def accounts(text: str, labels: Labels, korean: bool) -> Iterator[Span]:
     """US_BANK_NUMBER: accounts by their label, or beside a routing number or a British sort code; routing numbers by
     check digit and a bank."""
-    if "-" in text or " " in text:
+    if _EIGHT.search(text):
         for match in _SORTED.finditer(text):
             if _PAYS.search(text):
                 yield Span(*match.span("sort"), "US_BANK_NUMBER", 0.77)
@@ -65,6 +67,8 @@ def accounts(text: str, labels: Labels, korean: bool) -> Iterator[Span]:
             routed.append((start, end))
             yield Span(start, end, "US_BANK_NUMBER", 0.78)
             continue
+        if topic == "routing" and len(digits) != 9:
+            topic = "account"
         if topic == "routing" and labels.near(("account",), start, end, 40, 20):
             topic = "account"
         american = topic == "bank" and (
@@ -84,6 +88,8 @@ def accounts(text: str, labels: Labels, korean: bool) -> Iterator[Span]:
             yield Span(start, end, "US_BANK_NUMBER", 0.6)
     for start, end in plain:  # 061380183 / 8204471435
         for first, last in routed:
+            if start - last > _APART or first - end > _APART:
+                continue
             between = text[last:start] if last <= start else text[end:first]
             if _PAIRED.fullmatch(between):
                 yield Span(start, end, "US_BANK_NUMBER", 0.7)
