@@ -1,4 +1,4 @@
-"""The bench of the labelled set: two halves that stay what they are, and the held-out one never shown."""
+"""The bench of the labelled set: two halves that stay what they are, and what it lists of either."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_the_halves_are_equal_in_each_language_and_do_not_depend_on_the_order_of
     assert [half[each] for each in ("en-001", "en-002", "ko-001", "ko-002")] == ["held-out", "dev", "dev", "held-out"]
 
 
-def test_the_held_out_half_is_counted_and_never_shown(tmp_path: Path) -> None:
+def test_misses_are_listed_of_both_halves_and_only_when_asked(tmp_path: Path) -> None:
     lines = [
         {"id": f"x-{number}", "text": f"Nothing of row {number} is found", "language": "en",
          "spans": [{"start": 0, "end": 7, "entity": "PERSON"}]}
@@ -42,12 +42,14 @@ def test_the_held_out_half_is_counted_and_never_shown(tmp_path: Path) -> None:
     ]  # fmt: skip
     file = tmp_path / "rows.jsonl"
     file.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
-    command = [sys.executable, str(BENCH), str(file), "--verbose", "--no-presidio"]
-    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert sorted(bench().halves(lines).values()) == ["dev"] * 3 + ["held-out"] * 3
+    command = [sys.executable, str(BENCH), str(file), "--no-presidio"]
+    quiet = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "Nothing of row" not in quiet
+    shown = subprocess.run([*command, "--half", "held-out", "--verbose"], capture_output=True, text=True, check=True)
     half = bench().halves(lines)
-    assert sorted(half.values()) == ["dev"] * 3 + ["held-out"] * 3
     for line in lines:
-        assert (line["text"] in shown) == (half[line["id"]] == "dev")
+        assert (line["text"] in shown.stdout) == (half[line["id"]] == "held-out")
 
 
 def test_the_kept_result_holds_the_first_run_beside_the_present_one() -> None:

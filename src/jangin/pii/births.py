@@ -19,14 +19,14 @@ _DATE = re.compile(
     r"|[0-9]{1,2}[ ]?[-/.][ ]?[0-9]{1,2}[ ]?[-/.][ ]?(?:19|20)[0-9]{2}"
     r"|[0-9]{1,2}[-/.][0-9]{1,2}[-/.][0-9]{2}(?![0-9])"
     r"|[0-9]{1,2}[ ][0-9]{1,2}[ ](?:19|20)[0-9]{2}"
-    rf"|{_MONTH}[ ]{{1,2}}[0-9]{{1,2}}(?:st|nd|rd|th)?,?[ ]{{1,2}}(?:19|20)[0-9]{{2}}"
-    rf"|[0-9]{{1,2}}(?:st|nd|rd|th)?(?:[ ]of)?[-/ ]{{1,2}}{_MONTH},?[-/ ]{{1,2}}(?:(?:19|20)|'?)[0-9]{{2}}(?![0-9])"
+    rf"|{_MONTH}[ ]{{1,2}}(?:the )?[0-9]{{1,2}}(?:st|nd|rd|th)?,?[ ]{{1,2}}(?:of )?(?:19|20)[0-9]{{2}}"
+    rf"|[0-9]{{1,2}}(?:st|nd|rd|th)?(?:[ ]of)?[-/. ]{{1,2}}{_MONTH},?[-/ ]{{1,2}}(?:(?:19|20)|'?)[0-9]{{2}}(?![0-9])"
     rf"|[0-9]{{1,2}}{_MONTH}(?:19|20)?[0-9]{{2}}"
     rf"|(?:19|20)[0-9]{{2}}[- ]{_MONTH}[- ][0-9]{{1,2}}"
     r"|(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])"
     r"|(?:0[1-9]|[12][0-9]|3[01])(?:0[1-9]|[12][0-9]|3[01])(?:19|20)[0-9]{2}"
     r"|[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])"
-    r")(?![0-9])(?!-[0-9])",
+    r")(?![0-9])(?!-[0-9]{2})",
     re.IGNORECASE,
 )
 _DIRECT = re.compile(
@@ -40,7 +40,18 @@ _BORN_AFTER = re.compile(
 )
 
 
+# Name, sex and date of a sticker: "TEALE, Ivy / F / 04-03-1988"
+_SEX_BEFORE = re.compile(r"[/|,;][ ]?(?:[MF]|[Mm]ale|[Ff]emale|남|여)[ ]?[/|,;][ ]?$")
+_SEX_AFTER = re.compile(r"[ ]?[/|][ ]?(?:[MF]|[Mm]ale|[Ff]emale|남|여)(?![A-Za-z가-힣])")
+# "born on 4 March 1988 and my sister on 9 June 1990"
+_AND_OTHERS = re.compile(
+    r",? (?:instead of|rather than|not|and not|but not|or) |,? (?:and|&) (?:(?:my|his|her|their|our|the|mine|"
+    r"hers) ?)?[A-Za-z' ]{0,20}?(?:on |is |was |: ?|in )?|[,와과]? ?(?:와|과|,) "
+)
+
+
 def births(text: str, labels: Labels) -> Iterator[Span]:
+    last = -1  # where the birth before it ends
     for match in _DATE.finditer(text):
         start, end = match.span()
         if not _valid(match.group()):
@@ -50,8 +61,11 @@ def births(text: str, labels: Labels) -> Iterator[Span]:
             labels.before(start, 12 if joined else 30) == "dob"
             or (not joined and _far(text, labels, start))
             or _BORN_AFTER.match(text, end)
+            or (not joined and (_SEX_BEFORE.search(text, max(0, start - 10), start) or _SEX_AFTER.match(text, end)))
+            or (last >= 0 and _AND_OTHERS.fullmatch(text, last, start))
             or (not joined and labels.before(start, 12) not in ("date", "other") and labels.after(end, 20) == "dob")
         ):
+            last = end
             yield Span(start, end, "DATE_OF_BIRTH", 0.8)
     for match in _DIRECT.finditer(text):
         yield Span(*match.span("ko" if match["ko"] else "en"), "DATE_OF_BIRTH", 0.7)

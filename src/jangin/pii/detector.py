@@ -40,6 +40,9 @@ _ANNOUNCED = {
     "MEDICAL_RECORD_NUMBER": ("mrn",), "PHONE_NUMBER": ("phone",), "US_BANK_NUMBER": ("account", "routing"),
     "PASSPORT": ("passport",), "KR_PASSPORT": ("passport",), "US_DRIVER_LICENSE": ("driver",),
 }  # fmt: skip
+_UNSHAPED = ("US_BANK_NUMBER", "MEDICAL_RECORD_NUMBER", "PASSPORT", "US_DRIVER_LICENSE")
+_LONG_ENOUGH = re.compile("[0-9]{6}")  # three digits on each side of the break
+_GOES_ON = re.compile(r"[ -]?[A-Za-z0-9]")
 
 
 class Detector:
@@ -107,7 +110,7 @@ class Detector:
     def _identifiers(self, text: str, labels: Labels) -> Iterator[Span]:
         """What is written in digits or with an @."""
         yield from structured(text, labels)
-        yield from _rejoined(text)
+        yield from _rejoined(text, labels)
         if self._base is not None and ("@" in text or _FOUR_DIGITS.search(text)):
             yield from self._base.find(text, labels)
 
@@ -151,9 +154,10 @@ def structured(text: str, labels: Labels | None = None) -> Iterator[Span]:
     yield from births(text, labels)
 
 
-def _rejoined(text: str) -> Iterator[Span]:
+def _rejoined(text: str, labels: Labels) -> Iterator[Span]:
     """Numbers that a line break cuts within a group of digits: `15882922\\n6439`, read once more without the break."""
     breaks = [match.span() for match in _BROKEN.finditer(text)] if "\n" in text else []
+    breaks = [(start, end) for start, end in breaks if not labels.in_table(start - 1)]
     if not breaks:
         return
     pieces, starts, removed, place = [], [], 0, 0  # starts: where in the joined text a break was
@@ -170,7 +174,10 @@ def _rejoined(text: str) -> Iterator[Span]:
     for start, end, entity, _ in structured(joined, labels):
         first, last = bisect_right(starts, start), bisect_left(starts, end)
         if first < last and entity in _ANNOUNCED and labels.before(start) in _ANNOUNCED[entity]:
-            yield Span(start + gaps[first], end + gaps[last], entity, 0.5)
+            # Whole where nothing but the number stands on the second line; "... 39360154\n7718 Elm St" is two things.
+            whole = entity in _UNSHAPED and not _GOES_ON.match(joined, end) and last - first == 1
+            whole = whole and _LONG_ENOUGH.match(joined, starts[first] - 3) is not None
+            yield Span(start + gaps[first], end + gaps[last], entity, 0.85 if whole else 0.5)
 
 
 def _windows(text: str) -> Iterator[tuple[int, str]]:

@@ -75,7 +75,9 @@ _CITY_ALONE = re.compile(rf",[ ]{_CITY}(?=[.,;\n)]|$| (?:and|but|please|if|so|si
 _FLAT_BEFORE = re.compile(
     r"(?:(?:Flat|Apartment|Apt\.?|Unit|Suite|Ste\.?|Room|House|Studio|Block|Blk\.?|Bldg\.?|Building|Floor|Level|"
     r"Lot|Tower)[ ]#?"
-    r"[A-Za-z0-9/-]{1,7},?[ \n]{1,2}|(?:[0-9]{1,2}(?:st|nd|rd|th)|Top|Ground|First|Second|Third|Basement|Upper|"
+    r"(?:[A-Za-z]{0,2}[/-]?"
+    r"[0-9][A-Za-z0-9/-]{0,6}|[A-Za-z](?![A-Za-z])),?[ \n]{1,2}|(?:[0-9]{1,2}(?:st|nd|rd|th)|Top|Ground|First|"
+    r"Second|Third|Basement|Upper|"
     r"Lower)[ ]"
     r"(?:Floor Flat|Floor|Flat),?[ \n]{1,2}|(?:The )?(?:[A-Z][a-z]+[ ]){1,3}(?:House|Cottage|Lodge|Farm|Barn|"
     r"Rectory|Vicarage|"

@@ -44,9 +44,21 @@ _ANY = re.compile(
 )
 
 
+# The name of the house, the building or the flat before the street.
+_NAMED = re.compile(
+    r"(?<![A-Za-zÀ-ÿ])(?:(?:Chalet|R[ée]sidence|Villa|B[âa]t(?:iment|\.)?|App(?:artement|t)\.?|Apt\.?|Immeuble|Le|"
+    r"La|Les|Domaine|"
+    r"Ch[âa]teau|Mas|Ferme|Haus|Schloss|Hof|Casa|Cascina|Palazzo|Quinta|Finca|Edificio|Urbanizaci[óo]n|[ÉE]tage|"
+    r"Lieu-dit|c/o)[ ]?"
+    r"[A-Za-zÀ-ÖØ-öø-ÿ0-9'’-]{1,20}(?:[ ][A-Za-zÀ-ÖØ-öø-ÿ0-9'’-]{1,20}){0,2},[ \n]){1,2}$"
+)
+
+
 def european_addresses(text: str) -> Iterator[Span]:
     if not _GATE.search(text):
         return
     for pattern in (_FRENCH, _GERMAN, _SOUTHERN, _ANY):
         for match in pattern.finditer(text):
-            yield Span(match.start(), with_country(text, match.end()), "LOCATION", 0.84)
+            named = _NAMED.search(text, max(0, match.start() - 44), match.start())
+            start = named.start() if named else match.start()
+            yield Span(start, with_country(text, match.end()), "LOCATION", 0.84)

@@ -19,16 +19,25 @@ EMAIL = re.compile(
 )
 _AT_SIGN = re.compile(r"[\[(][Aa][Tt][\])]|골뱅이")
 _PICTURE = re.compile(r"@[0-9]x\.(?:png|jpe?g|gif|svg|webp)$", re.IGNORECASE)
-_CARD = re.compile(r"(?<![0-9A-Za-z])(?<![0-9][-.])[2-69](?:[ ]?-?[ ]?\n?[0-9]){12,18}(?!-?[0-9])")
-_IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}[0-9]{2}(?=[ -]?[A-Za-z0-9]{2})")
-_SSN = re.compile(r"(?<![0-9])(?<![0-9][-.])([0-9]{3})([- .]?\n?)([0-9]{2})([- .]?\n?)([0-9]{4})(?!-?[0-9])")
-_NHS = re.compile(r"(?<![0-9])(?<![0-9][-.])[0-9]{3}([- .]?\n?)[0-9]{3}([- .]?\n?)[0-9]{4}(?![A-Za-z]|-?[0-9])")
+_CARD = re.compile(
+    r"(?<![0-9A-Za-z])(?<![0-9][-.])(?:[2-69](?:[ ]?-?[ ]?\n?[0-9]){12,18}|"
+    r"[2-69][0-9]{3}([ ]{2}|[._/])[0-9]{4}\1[0-9]{4}\1[0-9]{4})(?!-?[0-9])"
+)
+_IBAN = re.compile(r"(?:(?<![A-Za-z0-9])|(?<=IBAN)|(?<=iban))[A-Za-z]{2}[0-9]{2}(?=[ .-]?[A-Za-z0-9]{2})")
+_SSN = re.compile(
+    r"(?<![0-9])(?<![0-9][-.])([0-9]{3})([- ./]?\n?|[ ]-[ ])([0-9]{2})([- ./]?\n?|[ ]-[ ])([0-9]{4})(?!-?[0-9])"
+)
+_NINE = re.compile(r"(?<![0-9])(?<![0-9][-.])[0-9](?:[- ]?[0-9]){8}(?!-?[0-9])")
+_NHS = re.compile(
+    r"(?<![0-9])(?<![0-9][-.])[0-9]{3}([- ./]?\n?|[ ][-/][ ]|[ ]{2})[0-9]{3}([- ./]?\n?|[ ][-/][ ]|"
+    r"[ ]{2})[0-9]{4}(?![A-Za-z]|-?[0-9])"
+)
 _IPV4 = re.compile(r"(?<![0-9A-Za-z.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![0-9])(?!\.[0-9])(?![A-Za-z-])")
 _IPV6 = re.compile(r"(?<![0-9A-Za-z:.])(?:[0-9A-Fa-f]{1,4}:{1,2}|::){2,8}(?:[0-9A-Fa-f]{1,4})?(?![0-9A-Za-z:])")
 _IP_SAYS = ("ip",)
 
 _NANP = re.compile(r"[2-9][0-9]{2}[2-9](?!11)[0-9]{6}")
-_HEALTH = re.compile(
+HEALTH = re.compile(
     r"(?<![A-Za-z])(?:patients?|pts?|GP|GP2GP|EMIS|SystmOne|surgery|clinics?|clinical|clinician|hospitals?|"
     r"wards?|bed|bleep|triage|"
     r"referr\w+|prescri\w+|vaccin\w+|immunis\w+|screening|smear|nurses?|doctors?|dr|medical|medication|health\w*|"
@@ -37,6 +46,10 @@ _HEALTH = re.compile(
     r"pharmac\w+|oncology|"
     r"cardiology|theatre|ambulance|paramedics?|handover|physio\w*|dental|dentist|optician|hearing|allerg\w+|"
     r"asthma|inhaler|"
+    r"meds|repeats?|appts?|appointments?|transfusion|boots|dispens\w+|siblings|admitted|admission|inpatients?|"
+    r"outpatients?|bloods|sats|obs|insulin|chemo\w*|cancer|"
+    r"ultrasound|podiatry|CAMHS|injections?|injury|symptoms?|surgeon|operation|treatment|test results?|lab|labs|"
+    r"EPR|SCR|DNACPR|Datix|flu|covid|MMR|hospitalised|anaesth\w+|antenatal|fracture\w*|mental health|next of kin|"
     r"tablets?|dos(?:e|age)|scans?|MRI|CT|ECG|X-?rays?|carers?|care home|hospice|dementia|diabet\w+|therap\w+|biopsy|"
     r"PDS|Spine|e-RS|ICB|CCG|trust|DOB)(?![A-Za-z])|환자|병원",
     re.IGNORECASE,
@@ -49,7 +62,6 @@ _OTHERWISE = frozenset(
     (
         "other",
         "account",
-        "card",
         "passport",
         "ssn",
         "brn",
@@ -102,7 +114,7 @@ def ibans(text: str) -> Iterator[Span]:
             character = text[place]
             if character.isascii() and character.isalnum():
                 code.append(character.upper())
-            elif not (character in " -\n" and text[place - 1].isalnum()):
+            elif not (character in " -.\n" and text[place - 1].isalnum()):
                 break
             place += 1
         bounded = place >= len(text) or not (text[place].isascii() and text[place].isalnum())
@@ -117,7 +129,7 @@ def social_security(text: str, labels: Labels) -> Iterator[Span]:
         digits = match[1] + match[3] + match[5]
         topic = labels.topic(start, end)
         named = topic == "ssn" or labels.near(("ssn",), start, end, 60, 30)
-        hyphens = match[2] == match[4] == "-"
+        hyphens = match[2].strip() == match[4].strip() == "-"
         grouped = match[2] == match[4] != ""
         if not checks.ssn(digits) and not (topic == "ssn" and checks.itin(digits)):
             continue
@@ -127,17 +139,27 @@ def social_security(text: str, labels: Labels) -> Iterator[Span]:
             hyphens and topic not in ("other", "brn", "version") and labels.before(start, 15) not in ("bank", "account")
         ):
             yield Span(start, end, "US_SSN", 0.74)
+    if labels.has(("ssn",)):
+        for match in _NINE.finditer(text):  # in other groups, right behind the word
+            digits = re.sub("[^0-9]", "", match.group())
+            if labels.before(match.start(), 25) == "ssn" and (checks.ssn(digits) or checks.itin(digits)):
+                yield Span(*match.span(), "US_SSN", 0.9)
 
 
 def nhs_numbers(text: str, labels: Labels) -> Iterator[Span]:
     """By check digit, and the word NHS; without it in blanks 3 3 4 or in a text of health care."""
-    for match in _NHS.finditer(text):
+    valid = [
+        (match, digits)
+        for match in _NHS.finditer(text)
+        for digits in [re.sub(r"[^0-9]", "", match.group())]
+        if checks.nhs(digits)
+    ]
+    for match, digits in valid:
         start, end = match.span()
-        digits = re.sub(r"[^0-9]", "", match.group())
-        if not checks.nhs(digits):
-            continue
         if labels.before(start, 50) == "nhs" or labels.near(("nhs",), start, end, 70, 40):
             yield Span(start, end, "UK_NHS", 0.95)
+            continue
+        if digits[0] in "012":  # none is given out
             continue
         if text[start - 1 : start].isalpha() or labels.before(start, 20) in _OTHERWISE:
             continue  # ORD9434765919
@@ -145,8 +167,15 @@ def nhs_numbers(text: str, labels: Labels) -> Iterator[Span]:
             continue
         grouped = match[1] == match[2] != ""
         blanks = grouped and match[1] == " " and not labels.has(("phone",))
-        if blanks or (grouped and not _NANP.fullmatch(digits)) or _HEALTH.search(text):
-            yield Span(start, end, "UK_NHS", 0.86)
+        if (
+            blanks
+            or (grouped and not _NANP.fullmatch(digits))
+            or len(valid) > 1
+            or labels.has(("dob", "mrn"))
+            or HEALTH.search(text)
+        ):
+            # Right behind the word it is rather a hospital's own number that passes the check by chance.
+            yield Span(start, end, "UK_NHS", 0.7 if labels.before(start, 20) == "mrn" else 0.86)
 
 
 def ip_addresses(text: str, labels: Labels) -> Iterator[Span]:

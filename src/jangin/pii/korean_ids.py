@@ -19,12 +19,12 @@ _BUSINESS = re.compile(
 )
 _LICENCE = re.compile(
     r"(?<![0-9A-Za-z])(?<![0-9]-)(?:1[1-9]|2[0-6]|"
-    r"28)([- .]{0,3}\n?)[0-9]{2}([- .]{0,3}\n?)[0-9]{6}([- .]{0,3}\n?)[0-9]{2}(?!-?[0-9])"
+    r"28)([-/ .]{0,3}\n?)[0-9]{2}([-/ .]{0,3}\n?)[0-9]{6}([-/ .]{0,3}\n?)[0-9]{2}(?!-?[0-9])"
 )
 _REGIONS = "서울|부산|경기남부|경기북부|경기|강원|충북|충남|전북|전남|경북|경남|제주|대구|인천|광주|대전|울산"
 _OLD_LICENCE = re.compile(rf"(?:{_REGIONS})[ -]?[0-9]{{2}}[- ][0-9]{{6}}[- ][0-9]{{2}}(?!-?[0-9])")
 _PASSPORT_NEW = re.compile(r"(?<![A-Za-z0-9])[MSRODmsrod][ -]?[0-9]{3}[A-Za-z][0-9]{4}(?![A-Za-z0-9])")
-_PASSPORT_OLD = re.compile(r"(?<![A-Za-z0-9])[MSRODGTmsrodgt][ -]?[0-9]{8}(?![A-Za-z0-9])")
+_PASSPORT_OLD = re.compile(r"(?<![A-Za-z0-9])[MSRODGTmsrodgt][ -]?[0-9]{4}[ -]?[0-9]{4}(?![A-Za-z0-9])")
 # A country whose passport it is said to be; Korea's is then none of M12345678.
 _ELSEWHERE = re.compile(
     r"\b(?:US|U\.S\.|USA|UK|American|British|Canadian|Australian|German|French|Italian|Spanish|Chinese|Japanese|"
@@ -36,7 +36,7 @@ _ELSEWHERE = re.compile(
 )
 _ACCOUNT = re.compile(r"(?<![0-9A-Za-z+])(?<![0-9][-.])[0-9]{2,6}(?:[ ]?-[ ]?\n?[0-9]{1,8}){1,4}(?!-?[0-9])")
 _ACCOUNT_SPACED = re.compile(r"(?<![0-9A-Za-z+])(?<![0-9][-.])[0-9]{2,6}(?:[ .][0-9]{2,8}){1,3}(?![-. ]?[0-9])")
-_ACCOUNT_BARE = re.compile(r"(?<![0-9A-Za-z+.,-])[0-9]{10,16}(?!-?[0-9])(?![.,][0-9])(?!\s?원)")
+_ACCOUNT_BARE = re.compile(r"(?<![0-9A-Za-z+.,])(?<![0-9A-Za-z]-)[0-9]{10,16}(?!-?[0-9])(?![.,][0-9])(?!\s?원)")
 # Groups of digits that the banks print: Shinhan, Woori, Kookmin, Hana, Nonghyup, IBK, KakaoBank, K, Toss, post office.
 _SHAPES = {
     (3, 2, 4, 3), (3, 2, 5, 1), (3, 2, 6), (3, 2, 6, 1), (3, 2, 7), (3, 3, 4, 3), (3, 3, 6), (3, 3, 7), (3, 4, 4),
@@ -59,7 +59,8 @@ _BANK_AFTER = re.compile(
 _NINE = re.compile(r"[0-9](?:[-. ]{0,3}\n?[0-9]){8}")
 _HANGUL = re.compile("[가-힣]")
 KOREAN_BANK = re.compile(
-    r"(?i:korea|kookmin|shinhan|woori|nonghyup|suhyup|kakao|toss|hana|(?<![a-z])(?:IBK|KB|NH|KEB|KRW)(?![a-z])|"
+    r"(?i:korea|kookmin|shinhan|woori|nonghyup|suhyup|kakao|toss|hana[ -]?bank|keb|(?<![a-z])(?:IBK|KB|NH|KEB|"
+    r"KRW)(?![a-z])|"
     r"busan|daegu|k ?bank|seoul)|"
     "국민|신한|우리은행|하나은행|농협|기업은행|카카오|카뱅|토스|케이뱅크|수협|신협|우체국|새마을|제일은행|저축은행"
 )

@@ -26,7 +26,8 @@ def _pattern(formats: str) -> re.Pattern[str]:
 
 
 _BY_STATE = {state: _pattern(formats) for state, formats in _FORMATS.items()}
-_STATE = re.compile(r"\b(" + "|".join(sorted(_FORMATS, key=len, reverse=True)) + r")n?\b")
+STATES = tuple(sorted(_FORMATS, key=len, reverse=True))
+_STATE = re.compile(r"\b(" + "|".join(STATES) + r")n?\b")
 
 
 def states_of(text: str) -> list[str]:
