@@ -11,7 +11,7 @@ from jangin.pii.spans import Span
 _UK = r"[A-Z]{1,2}[0-9][A-Z0-9]?[ ]?[0-9][A-Z]{2}"
 _PROVINCES = (
     "AB|BC|MB|NB|NL|NS|ON|PE|QC|SK|YT|NT|NU|Ontario|Quebec|Québec|Alberta|British Columbia|Manitoba|Nova Scotia|"
-    "New Brunswick|Newfoundland|Saskatchewan|P\.?E\.?I\.?"
+    r"New Brunswick|Newfoundland|Saskatchewan|P\.?E\.?I\.?"
 )
 _ANCHOR = re.compile(
     r"(?<![A-Za-z0-9])(?:"

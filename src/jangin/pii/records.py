@@ -96,7 +96,8 @@ def _rows(text: str) -> Iterator[Span]:
         for match in matches if health else ():
             value = match["a"]
             if not COMPACT_DATE.fullmatch(value) and not value.startswith("01") and not dated(value, False):
-                yield Span(*match.span("a"), "MEDICAL_RECORD_NUMBER", 0.6)
+                start, end = match.span("a")
+                yield Span(start, end, "MEDICAL_RECORD_NUMBER", 0.6)
 
 
 def _korean_records(text: str) -> Iterator[Span]:
