@@ -315,7 +315,7 @@ def create(
         "/v1/admin/keys": shown.keys(server),
         "/metrics": shown.metrics(server),
         "/openapi.json": shown.description(server),
-        "/healthz": _health(server),
+        "/healthz": shown.health(server),
     }
     passing = Route("/tasks/{task}/v1/chat/completions", _post_only, methods=["POST"])
     # A path that takes both stands here once; what is posted to it goes straight to its endpoint, below.
@@ -366,7 +366,7 @@ def _passed_models(server: Server) -> Callable[[Request], Awaitable[Response]]:
             visit = server.door.enter(request.scope, _request_id(request.scope), "models")
             found = passage.models(_terms(server, request.path_params["task"], visit))
         except JanginError as error:
-            return _refusal(error)
+            return shown.refused(error)
         return Response(found.body, found.status, media_type="application/json")
 
     return models
@@ -377,12 +377,12 @@ def _models(server: Server) -> Callable[[Request], Awaitable[Response]]:
         try:
             visit = server.door.enter(request.scope, _request_id(request.scope), "models")
         except JanginError as error:
-            return _refusal(error)
+            return shown.refused(error)
         entries = [entry for name, entry in server.fleet.entries.items() if visit.sees(name)]
         data = [replies.model(entry, server.started) for entry in entries]
         if (router := auto.model(server.fleet, visit, server.started)) is not None:
             data.append(router)
-        return _json({"object": "list", "data": data})
+        return shown.as_json({"object": "list", "data": data})
 
     return models
 
@@ -394,29 +394,15 @@ def _model(server: Server) -> Callable[[Request], Awaitable[Response]]:
             visit = server.door.enter(request.scope, _request_id(request.scope), "models")
             if name == AUTO:
                 auto.check(server.fleet, visit)
-                return _json(auto.model(server.fleet, visit, server.started))
+                return shown.as_json(auto.model(server.fleet, visit, server.started))
             if not visit.sees(name):
                 raise RequestError(f"this key may not ask '{name[:80]}'", status=403, code="not_permitted")
             entry = server.fleet.get(name)
         except JanginError as error:
-            return _refusal(error)
-        return _json(replies.model(entry, server.started))
+            return shown.refused(error)
+        return shown.as_json(replies.model(entry, server.started))
 
     return one
-
-
-def _health(server: Server) -> Callable[[Request], Awaitable[Response]]:
-    async def health(request: Request) -> Response:
-        """200 while at least one engine answers (or there is nothing to serve yet), else 503."""
-        engines = {
-            engine.key[:12]: {"up": engine.up, "restarts": engine.restarts, "writing": engine.writing}
-            for engine in server.fleet.engines.values()
-        }
-        up = [engine["up"] for engine in engines.values()]
-        status = "ok" if all(up) else "degraded" if any(up) else "down"
-        return _json({"status": status, "engines": engines}, 503 if status == "down" else 200)
-
-    return health
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
@@ -425,11 +411,3 @@ async def _http_error(request: Request, error: Exception) -> Response:
     if error.status_code == 404:
         about.code = "unknown_url"
     return Response(wire.error_body(about), error.status_code, error.headers, "application/json")
-
-
-def _refusal(error: JanginError) -> Response:
-    return Response(wire.error_body(error), wire.error_status(error), media_type="application/json")
-
-
-def _json(content: Any, status: int = 200) -> Response:
-    return Response(replies.encode(content), status, media_type="application/json")
