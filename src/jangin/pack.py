@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +51,12 @@ def pack(
 
     def build(folder: Path) -> dict[str, Any]:
         _write_bundle(shop, rung, attempt, judged, shipped.head, folder)
-        parity = _parity(shop, shipped.trainer, folder)
-        promise = trust_labels(shop, attempt, judged, folder)
+        with ThreadPoolExecutor(2) as beside:  # both fill the time in which the parity check waits for its server
+            proof, profiles = beside.submit(attempt.unseen), beside.submit(write_profiles, shop, folder)
+            parity = _parity(shop, shipped.trainer, folder)
+            promise = trust_labels(shop, proof.result(), judged, folder)
         write_terms(folder, terms_of(shop.task, shop.labels))  # last: by them a server keeps unsure answers back
-        return {**record(parity), "promise": promise, "routing": write_profiles(shop, folder)}
+        return {**record(parity), "promise": promise, "routing": profiles.result()}
 
     return put_in_place(out, build)
 

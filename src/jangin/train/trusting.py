@@ -26,16 +26,15 @@ from jangin.routing.trust import Evidence, asked_of, settle, write_trust
 from jangin.task import Task
 from jangin.train.judge import LabelsJudged
 from jangin.train.rules import tag_thresholds
-from jangin.train.rungs import Attempt
 from jangin.train.spared import a_third, one_a_unit
 from jangin.train.targets import Rows
-from jangin.train.unseen import Unseen
+from jangin.train.unseen import Proof, Unseen
 from jangin.train.workshop import Workshop
 
 
-def trust_labels(shop: Workshop, attempt: Attempt, judged: LabelsJudged, folder: Path) -> dict[str, Any]:
+def trust_labels(shop: Workshop, proof: Proof, judged: LabelsJudged, folder: Path) -> dict[str, Any]:
     """Writes the sidecar of a packed specialist into its `folder`. Returns: the promise, for the record."""
-    packed, proof = Specialist(folder, Readers(bulk=True)), attempt.unseen()
+    packed = Specialist(folder, Readers(bulk=True))
     found = [_tested(packed, judged.rule, each, shop.seed) for each in proof.tested if len(each.rows)]
     confidence, loss = (np.concatenate([np.zeros(0), *parts]) for parts in (zip(*found) if found else ((), ())))
     held_out = all(each.logits is None for each in proof.tested)

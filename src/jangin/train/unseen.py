@@ -7,6 +7,7 @@ was fitted on all of it; docs/cascade.md has the figures of both, side by side.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -55,7 +56,8 @@ def out_of_fold(shop: Workshop, base: str | None, found: Sequence[Part], mix: Mi
     folds = folds_of(rows, seed)
     if len(judging_folds(rows, seed)) < len(folds):
         further = folds[1 : 1 + FOLDS_MORE]
-        answers = [_answers(shop, base, part, further) for part in found]
+        with ThreadPoolExecutor(len(found)) as pool:  # n-grams are fitted in processes, an encoder's head here
+            answers = list(pool.map(lambda part: _answers(shop, base, part, further), found))
         tested = [Unseen(take(rows, outside), mix(each)) for (_, outside), each in zip(further, zip(*answers))]
         return Proof(tested, Unseen(take(rows, held_out_rows(rows, seed)), mix([part.calibration for part in found])))
     answered, made = held_out_rows(rows, seed), []
