@@ -107,7 +107,7 @@ def load(path: Path) -> LinearHead:
 
 def _mapped(path: Path) -> tuple[dict[str, NDArray], dict[str, str]]:
     """safetensors' own reader copies; the format is a length, a JSON header and raw tensors, so map it instead."""
-    whole = np.memmap(path, np.uint8, mode="r")
+    whole = np.memmap(path, np.uint8, mode="r").view(np.ndarray)  # whose slices cost a tenth of a text less
     length = int.from_bytes(whole[:8].tobytes(), "little")
     header = msgspec.json.decode(whole[8 : 8 + length].tobytes(), type=dict)
     metadata = header.pop("__metadata__", {})

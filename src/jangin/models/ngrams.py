@@ -101,13 +101,14 @@ def _char_ngrams(codes: _Wide, row: NDArray[np.int64], analyzer: Analyzer) -> tu
             current = _mix(current[:span] * np.uint64(31) ^ (codes[length - 1 :] * _A + np.uint64(length)))
         if length < analyzer.lo:
             continue
-        first, last = np.arange(span), np.arange(length - 1, n)
+        first, last = slice(span), slice(length - 1, n)
         keep = (row[first] == row[last]) & (codes[last] != 0)
         if analyzer.cross:
             keep &= ~(space[first] & space[last])
+        elif length == 1:
+            keep &= ~space
         else:
-            inside = spaces_before[last] - spaces_before[np.minimum(first + 1, last)]
-            keep &= (inside == 0) & ~(space[first] & (space[last] | (length == 1)))
+            keep &= (spaces_before[last] == spaces_before[1 : span + 1]) & ~(space[first] & space[last])
         rows.append(row[:span][keep])
         hashes.append(current[keep])
     return _joined(rows, hashes)
@@ -184,8 +185,10 @@ def count_block(texts: Sequence[str], block: Block) -> Counts:
     at = np.searchsorted(block.hashes, found)
     at[at == size] = 0
     known = block.hashes[at] == found
-    key, count = np.unique(row[known] * size + at[known], return_counts=True)
-    row, column = key // size, key % size
+    key = np.sort(row[known] * size + at[known])
+    fresh = np.flatnonzero(np.concatenate(([True], key[1:] != key[:-1]))) if len(key) else key
+    count = np.diff(fresh, append=len(key))
+    row, column = np.divmod(key[fresh], size)
     value = (1 + np.log(count)) * block.idf[column].astype(np.float64)
     norm = np.sqrt(np.bincount(row, value * value, len(texts)))
     value = (value / norm[row]).astype(np.float32)
