@@ -9,18 +9,15 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import sys
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from typing import Any
-from urllib.request import getproxies
 
 import msgspec
 
 from jangin import __version__
 from jangin.egress.breaker import Breaker
 from jangin.egress.server import Upstream
-from jangin.egress.ways import Lost, NotReached, Proxied, Reply, Silent, Way
+from jangin.egress.way import Lost, NotReached, Reply, Silent, Way, proxy_of
 from jangin.errors import InputError
 from jangin.models.pace import Pace
 from jangin.models.refusals import UNPAID, asked_wait_s, code_of, is_filtered, refused_parameter
@@ -66,7 +63,7 @@ class _Told(msgspec.Struct):
 class Link:
     """The way to one upstream, shared by all that ask it: connections, breaker, pace, places.
 
-    Raises: InputError where the environment holds no usable key.
+    Raises: InputError where the environment holds no usable key, or a proxy that cannot be used.
     """
 
     def __init__(self, upstream: Upstream, breaker: Breaker):
@@ -80,7 +77,8 @@ class Link:
             headers["authorization"] = f"Bearer {key}"
             if upstream.where.azure:
                 headers["api-key"] = key
-        self.way = _way(upstream, headers)
+        where, url = upstream.where, f"{upstream.where.url}/chat/completions"
+        self.way = Way(url, where.query, headers, upstream.at_once, None if where.local else proxy_of(url))
 
     async def close(self) -> None:
         await self.way.aclose()
@@ -105,8 +103,7 @@ class Link:
         except Failed:
             raw = b""
         finally:
-            with suppress(Lost, Silent):
-                await response.aclose()
+            await response.aclose()
         raise self._failed(response, raw)
 
     def _failed(self, response: Any, raw: bytes) -> Failed:
@@ -142,18 +139,6 @@ class Link:
         parameter = refused_parameter(told, known)
         shown = 400 if status in (400, 413, 422) else 502
         return Failed("refused", says, again=False, well=True, status=shown, parameter=parameter)
-
-
-def _way(upstream: Upstream, headers: dict[str, str]) -> Way:
-    """Straight to it, unless the environment names a proxy that may be meant for it, or llhttp is not here."""
-    where = upstream.where
-    url = f"{where.url}/chat/completions"
-    proxied = not where.local and any(getproxies().values())
-    if not proxied and sys.platform != "win32":
-        from jangin.egress.direct import Direct
-
-        return Direct(url, where.query, headers)
-    return Proxied(url, where.query, headers, upstream.at_once, proxied)
 
 
 def _lost(error: Lost | Silent) -> Failed:
