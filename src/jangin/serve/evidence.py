@@ -20,17 +20,14 @@ def evidence(
 
     certified: whether the answer is of the kind that the certificate speaks of.
     """
-    certificate = entry.certificate.id if entry.certificate and certified else None
+    certificate = _certificate(entry, visit, certified)
     about: dict[str, Any] = {"route": "local", "specialist": entry.info.sha256, "certificate": certificate}
     if entry.margin is not None:
         about |= {"routed": True, "margin": entry.margin}
     if visit is None:
         more = {} if confidence is None else {"confidence": confidence}
         return {**about, "egress_bytes": 0, **more}
-    about["route"] = visit.route
-    if visit.route in ("escalated", "abstained", "refused"):
-        about["certificate"] = None
-    about["egress_bytes"] = visit.egress_bytes
+    about["route"], about["egress_bytes"] = visit.route, visit.egress_bytes
     about["cost_usd"], about["energy_wh"] = visit.cost_usd, visit.energy_wh
     if confidence is not None:
         about["confidence"] = confidence
@@ -51,10 +48,8 @@ def evidence(
 
 
 def headers(entry: Entry, visit: Visit | None = None, confidence: float | None = None, certified: bool = True) -> Pairs:
-    certificate = entry.certificate.id if entry.certificate and certified else "none"
+    certificate = _certificate(entry, visit, certified) or "none"
     route, left = ("local", 0) if visit is None else (visit.route, visit.egress_bytes)
-    if route in ("escalated", "abstained", "refused"):
-        certificate = "none"
     found = [
         (b"x-jangin-route", route.encode()),
         (b"x-jangin-specialist", entry.info.sha256[:12].encode()),
@@ -68,3 +63,9 @@ def headers(entry: Entry, visit: Visit | None = None, confidence: float | None =
     if confidence is not None:
         found.append((b"x-jangin-confidence", b"%.6f" % confidence))
     return found
+
+
+def _certificate(entry: Entry, visit: Visit | None, certified: bool) -> str | None:
+    """None also for what the specialist did not answer itself."""
+    elsewhere = visit is not None and visit.route in ("escalated", "abstained", "refused")
+    return entry.certificate.id if entry.certificate and certified and not elsewhere else None
