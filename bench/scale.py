@@ -42,7 +42,7 @@ from jangin import bundle
 from jangin.files import hash_file
 from jangin.models import linear
 from jangin.serve.run import start
-from load_client import Load, LoadClient, children, figures, load_client, machine, pss_mb, texts_of, write_bodies
+from load_client import Load, LoadClient, children, cpu_s, figures, load_client, machine, pss_mb, texts_of, write_bodies
 
 BODIES = 16_000
 WARM_TEXTS = 64
@@ -165,14 +165,18 @@ def measured(
         for at, name in enumerate(names):
             ask(url, name, [texts[(at * WARM_TEXTS + i) % len(texts)] for i in range(WARM_TEXTS)])
         load = Load(url, "/v1/classify", path, args.clients, headers=("content-type: application/json",))
+        before = [cpu_s(pid) for pid in pids]
         found = figures(client.run(load, args.seconds))
-        memory = {("http" if pid == process.pid else "engine"): of_process(pid) for pid in pids}
+        used = [(cpu_s(pid) - earlier) * 1e3 / found["requests"] for pid, earlier in zip(pids, before)]
+        roles = ["http" if pid == process.pid else "engine" for pid in pids]
+        memory = {role: of_process(pid) for role, pid in zip(roles, pids)}
     return {
         "start_s": round(start_s, 3),
         "per_s": found["per_s"],
         "p50_ms": found["p50_ms"],
         "p99_ms": found["p99_ms"],
         "by_status": found["by_status"],
+        **{f"{role}_cpu_ms_a_request": round(each, 4) for role, each in zip(roles, used)},
         "idle_pss_mb": idle_mb,
         "pss_mb": round(sum(each["pss_mb"] for each in memory.values()), 1),
         **{f"{name}_{kind}": value for name, each in memory.items() for kind, value in each.items()},
