@@ -7,10 +7,11 @@ The specialists named stand on one base. Where more are served than were named, 
 another name, the n-gram weights' scales changed by up to a thousandth and the bias by noise, by a fixed seed. So their
 files, hashes and answers differ, and no page of memory is shared between any two.
 
-Each server of each round is new: started (with every hash checked), all its specialists asked 64 texts each, then asked
-by 32 clients in a closed loop (load_client.c), the same texts in the same order, spread evenly over its specialists in
-an order drawn by a fixed seed. Memory is the summed PSS of its processes, after that. Medians of the rounds are told,
-and each round. The client's work is part of the measurement: it shares the machine's cores. Linux only.
+Each server of each round is new: started (with every hash checked), warmed with as many batches as the largest has
+specialists, each of which gets one at least, then asked by 32 clients in a closed loop (load_client.c), the same texts in
+the same order, spread evenly over its specialists in an order drawn by a fixed seed. Memory is the summed PSS of its
+processes, after that. Medians of the rounds are told, and each round. The client's work is part of the measurement: it
+shares the machine's cores. Linux only.
 
 `predict` runs as a process of its own on made-up texts of check_million.py's kind: a million rows with `--ngrams`,
 fewer with the first SPECIALIST. `--check` adds check_million.py's figures. Writes JSON, also to --out.
@@ -45,7 +46,7 @@ from jangin.serve.run import start
 from load_client import Load, LoadClient, children, cpu_s, figures, load_client, machine, pss_mb, texts_of, write_bodies
 
 BODIES = 16_000
-WARM_TEXTS = 64
+WARM_TEXTS = 48
 KEPT = Path(__file__).parent.parent / "docs" / "results" / "scale.json"
 
 
@@ -162,8 +163,8 @@ def measured(
         start_s = time.perf_counter() - began
         pids = [process.pid, *children(process.pid)]
         idle_mb = pss_mb(pids)
-        for at, name in enumerate(names):
-            ask(url, name, [texts[(at * WARM_TEXTS + i) % len(texts)] for i in range(WARM_TEXTS)])
+        for at in range(max(args.counts)):  # as much for each server: its heap grows with what it has done
+            ask(url, names[at % len(names)], [texts[(at * WARM_TEXTS + i) % len(texts)] for i in range(WARM_TEXTS)])
         load = Load(url, "/v1/classify", path, args.clients, headers=("content-type: application/json",))
         before = [cpu_s(pid) for pid in pids]
         found = figures(client.run(load, args.seconds))
