@@ -8,8 +8,8 @@ another name, the n-gram weights' scales changed by up to a thousandth and the b
 files, hashes and answers differ, and no page of memory is shared between any two.
 
 Each server of each round is new: started (with every hash checked), warmed with as many batches as the largest has
-specialists, each of which gets one at least, then asked by 32 clients in a closed loop (load_client.c), the same texts in
-the same order, spread evenly over its specialists in an order drawn by a fixed seed. Memory is the summed PSS of its
+specialists, each of which gets one at least, then asked by 32 clients in a closed loop (load_client.c), the same texts
+in the same order, spread evenly over its specialists in an order drawn by a fixed seed. Memory is the summed PSS of its
 processes, after that. Medians of the rounds are told, and each round. The client's work is part of the measurement: it
 shares the machine's cores. Linux only.
 
