@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -24,10 +25,16 @@ ANSWERS = [label for label in LABELS for _ in SENTENCES[label]]
 
 
 def ngram_bundle(
-    folder: Path, name: str = "desk", *, kind: str = "classify", scale: float = 8.0, rule: Rule | None = None
+    folder: Path,
+    name: str = "desk",
+    *,
+    kind: str = "classify",
+    scale: float = 8.0,
+    rule: Rule | None = None,
+    analyzers: Sequence[ngrams.Analyzer] = ngrams.LATIN,
 ) -> Path:
     """A specialist without an encoder. `scale`: how sure of itself it is; another scale is another specialist."""
-    blocks = [ngrams.fit_block(TEXTS, analyzer, 5_000) for analyzer in ngrams.LATIN]
+    blocks = [ngrams.fit_block(TEXTS, analyzer, 5_000) for analyzer in analyzers]
     features = np.concatenate([_dense(ngrams.count_block(TEXTS, b), len(b.hashes)) for b in blocks], axis=1)
     weight, bias = _fit(features, scale)
     quantised, scales = linear.quantise(weight)

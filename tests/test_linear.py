@@ -74,6 +74,15 @@ def test_logits_of_a_batch_equal_logits_one_by_one_bit_for_bit() -> None:
     assert np.array_equal(head.logits(texts[::-1], np.ascontiguousarray(vectors[::-1])), together[::-1])
 
 
+def test_half_precision_is_widened_as_numpy_does_it_bit_for_bit() -> None:
+    every = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
+    finite = every[np.isfinite(every)].reshape(-1, 16)
+    assert len(finite) * 16 == 63_488  # subnormals and both zeros among them
+    assert linear.widened(finite).tobytes() == finite.astype(np.float32).tobytes()
+    whole = np.array([[1 / 3]], np.float32)  # of a head that was never saved
+    assert linear.widened(whole).tobytes() == whole.tobytes()
+
+
 def test_no_texts_give_no_rows() -> None:
     assert random_head().logits([], None).shape == (0, 5)
     assert random_head(encoder=3).logits([], np.zeros((0, 3), np.float32)).shape == (0, 5)

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jangin.models import ngrams
-from jangin.models.ngrams import HANGUL, LATIN, Analyzer, Block, count_block, fit_block, hash_ngrams
+from jangin.models.ngrams import HANGUL, LATIN, Analyzer, Block, Gathered, count_block, fit_block, hash_ngrams, weigh
 
 CHAR, WORD = LATIN
 CROSS, JAMO, _ = HANGUL
@@ -86,6 +86,31 @@ def test_ngrams_never_run_from_one_text_into_the_next() -> None:
         together = Counter(hash_ngrams(["ab cd", "ef"], analyzer)[1].tolist())
         alone = Counter(hash_ngrams(["ab cd"], analyzer)[1].tolist() + hash_ngrams(["ef"], analyzer)[1].tolist())
         assert together == alone
+
+
+def test_ngrams_found_once_for_several_vocabularies_weigh_as_those_found_for_each() -> None:
+    small, large = (fit_block(sentences(count), CHAR, 500) for count in (20, 300))
+    asked = [(small, ["lost my card", "", "refund"]), (large, ["refund", "zzz", "refund", "lost my card"])]
+    shared = Gathered()
+    for block, texts in asked:
+        shared.want(block.analyzer, texts)
+    for block, texts in asked:
+        for part in (texts, texts[:1], texts[1:2]):
+            found, alone = weigh(shared.get(block.analyzer, part), block), count_block(part, block)
+            assert found.start.tolist() == alone.start.tolist()
+            assert found.columns.tolist() == alone.columns.tolist()
+            assert found.values.tobytes() == alone.values.tobytes()
+
+
+@given(texts=TEXTS)
+@settings(max_examples=40, deadline=None)
+def test_a_text_alone_weighs_what_it_weighs_among_others_bit_for_bit(texts: list[str]) -> None:
+    block = fit_block([*texts, *sentences(60)], CHAR, 400)
+    together = count_block(texts, block)
+    for row, text in enumerate(texts):
+        part, alone = slice(together.start[row], together.start[row + 1]), count_block([text], block)
+        assert alone.columns.tolist() == together.columns[part].tolist()
+        assert alone.values.tobytes() == together.values[part].tobytes()
 
 
 def sentences(count: int) -> list[str]:

@@ -318,6 +318,29 @@ def test_a_client_s_request_id_comes_back_unless_it_is_not_one(served: Served) -
     assert len(answer.headers["x-request-id"]) == 24
 
 
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/v1/models", 200),
+        ("/v1/models/desk", 200),
+        ("/v1/models/nobody", 404),
+        ("/v1/models/auto", 409),
+        ("/tasks/desk/v1/models", 403),
+        ("/v1/admin/keys", 409),
+        ("/metrics", 200),
+        ("/openapi.json", 200),
+        ("/healthz", 200),
+        ("/v2/x", 404),
+        ("/v1/classify", 405),
+    ],
+)
+def test_what_is_read_says_which_request_it_answers(served: Served, path: str, status: int) -> None:
+    answer = served.http.get(path, headers={"x-request-id": "look-1"})
+    assert (answer.status_code, answer.headers["x-request-id"]) == (status, "look-1")
+    drawn = [served.http.get(path).headers["x-request-id"] for _ in range(2)]
+    assert len(set(drawn)) == 2 and {len(each) for each in drawn} == {24}
+
+
 def test_health_names_the_engines(served: Served) -> None:
     found = served.http.get("/healthz").json()
     assert found["status"] == "ok" and len(found["engines"]) == 2

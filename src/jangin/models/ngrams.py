@@ -176,24 +176,85 @@ def fit_block(texts: Sequence[str], analyzer: Analyzer, max_features: int, min_d
     return Block(analyzer, hashes[keep], idf.astype(np.float16))
 
 
-def count_block(texts: Sequence[str], block: Block) -> Counts:
-    """TF-IDF of one block: 1 + log(count), times idf, each row of length 1 (or empty)."""
-    row, found = hash_ngrams(texts, block.analyzer)
-    size = len(block.hashes)
-    if size == 0:
-        return Counts(np.zeros(len(texts) + 1, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
-    at = np.searchsorted(block.hashes, found)
-    at[at == size] = 0
-    known = block.hashes[at] == found
-    key = np.sort(row[known] * size + at[known])
-    fresh = np.flatnonzero(np.concatenate(([True], key[1:] != key[:-1]))) if len(key) else key
+class Grams(msgspec.Struct, frozen=True):
+    """The distinct n-grams of some texts: row i owns `hashes[start[i]:start[i+1]]`, ascending, and the same slice of
+    `weight`, which is 1 + log(how often)."""
+
+    start: NDArray[np.int64]
+    hashes: Hashes
+    weight: NDArray[np.float64]
+
+    def take(self, rows: Sequence[int]) -> Grams:
+        """Those rows, in that order."""
+        if len(rows) == 1:
+            part = slice(self.start[rows[0]], self.start[rows[0] + 1])
+            return Grams(np.array([0, part.stop - part.start]), self.hashes[part], self.weight[part])
+        parts = [slice(self.start[row], self.start[row + 1]) for row in rows]
+        start = np.cumsum([0, *(part.stop - part.start for part in parts)])
+        none = [slice(0, 0)]
+        hashes = np.concatenate([self.hashes[part] for part in parts or none])
+        return Grams(start, hashes, np.concatenate([self.weight[part] for part in parts or none]))
+
+
+def find_grams(texts: Sequence[str], analyzer: Analyzer) -> Grams:
+    """What `weigh` needs of texts, whatever the vocabulary."""
+    row, found = hash_ngrams(texts, analyzer)
+    key = np.sort(row.astype(np.uint64) << np.uint64(32) | found)
+    fresh = np.flatnonzero(np.concatenate(([True], key[1:] != key[:-1]))) if len(key) else np.empty(0, np.int64)
     count = np.diff(fresh, append=len(key))
-    row, column = np.divmod(key[fresh], size)
-    value = (1 + np.log(count)) * block.idf[column].astype(np.float64)
-    norm = np.sqrt(np.bincount(row, value * value, len(texts)))
+    key = key[fresh]
+    start = key.searchsorted(np.arange(len(texts) + 1, dtype=np.uint64) << np.uint64(32))
+    return Grams(start, key.astype(np.uint32), 1 + np.log(count))
+
+
+def weigh(grams: Grams, block: Block) -> Counts:
+    """TF-IDF of one block: 1 + log(count), times idf, each row of length 1 (or empty)."""
+    n, size = len(grams.start) - 1, len(block.hashes)
+    if size == 0:
+        return Counts(np.zeros(n + 1, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
+    at = block.hashes.searchsorted(grams.hashes)
+    np.minimum(at, size - 1, out=at)
+    known = block.hashes[at] == grams.hashes
+    column = at[known]
+    value = grams.weight[known] * block.idf[column]
+    if n == 1:  # half the work, and the same bits: both sum one after the other
+        if len(value):
+            value /= np.sqrt(np.cumsum(value * value)[-1])
+        return Counts(np.array([0, len(value)]), column, value.astype(np.float32))
+    row = np.repeat(np.arange(n), np.diff(grams.start))[known]
+    norm = np.sqrt(np.bincount(row, value * value, n))
     value = (value / norm[row]).astype(np.float32)
-    start = np.concatenate(([0], np.cumsum(np.bincount(row, minlength=len(texts)))))
+    start = np.concatenate(([0], np.cumsum(np.bincount(row, minlength=n))))
     return Counts(start, column, value)
+
+
+def count_block(texts: Sequence[str], block: Block) -> Counts:
+    """As `weigh`, of texts that nobody else asks for."""
+    return weigh(find_grams(texts, block.analyzer), block)
+
+
+class Gathered:
+    """The n-grams of a batch's texts, found once for all the heads that read them with the same analyzer.
+
+    What one call of `find_grams` costs is that of ten short texts: heads that answer one text each would pay it each
+    time. First everything is named with `want`, then it is there.
+    """
+
+    def __init__(self) -> None:
+        self._places: dict[Analyzer, dict[str, int]] = {}
+        self._grams: dict[Analyzer, Grams] = {}
+
+    def want(self, analyzer: Analyzer, texts: Sequence[str]) -> None:
+        places = self._places.setdefault(analyzer, {})
+        for text in texts:
+            places.setdefault(text, len(places))
+
+    def get(self, analyzer: Analyzer, texts: Sequence[str]) -> Grams:
+        """Of texts that were wanted before the first `get` of this analyzer."""
+        places = self._places[analyzer]
+        if analyzer not in self._grams:
+            self._grams[analyzer] = find_grams(list(places), analyzer)
+        return self._grams[analyzer].take([places[text] for text in texts])
 
 
 def hangul_share(texts: Sequence[str]) -> float:

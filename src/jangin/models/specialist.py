@@ -14,6 +14,7 @@ from jangin.errors import BaseModelError, BundleError
 from jangin.models import linear
 from jangin.models.base import Floats, sigmoid, softmax
 from jangin.models.encoder import Encoder, EncoderFiles, base_files, check_graph, prefix_of
+from jangin.models.ngrams import Gathered
 from jangin.prompt import render
 from jangin.types import Input, Kind
 
@@ -88,7 +89,7 @@ class Specialist:
         self.kind: Kind = self.manifest.kind
         self.labels: tuple[str, ...] = tuple(self.manifest.labels)
         self.rule = self.manifest.rule
-        self._head = linear.load(self.folder / bundle.HEAD)
+        self.head = linear.load(self.folder / bundle.HEAD)
         self.reader: Reader | None = None
         self._held: Held | None = None
         self.reading: str | None = None
@@ -125,9 +126,14 @@ class Specialist:
             return None
         return self.reader.logits(texts) if self._logits else self.reader.embed(texts)
 
-    def from_encoded(self, texts: Sequence[str], encoded: Floats | None) -> Floats:
-        """Probabilities when the encoder's output is already there (one pass serves many specialists)."""
-        logits = self._head.logits(texts, encoded)
+    def want(self, texts: Sequence[str], gathered: Gathered) -> None:
+        """Before `from_encoded` of the same texts with the same `gathered`."""
+        self.head.want(texts, gathered)
+
+    def from_encoded(self, texts: Sequence[str], encoded: Floats | None, gathered: Gathered | None = None) -> Floats:
+        """Probabilities when the encoder's output is already there (one pass serves many specialists), and perhaps the
+        texts' n-grams."""
+        logits = self.head.logits(texts, encoded, gathered)
         return sigmoid(logits) if self.kind == "tag" else softmax(logits)
 
     def probabilities(self, inputs: Sequence[Input]) -> Floats:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 import time
 from collections.abc import Awaitable, Callable
@@ -23,7 +22,7 @@ from jangin.serve import admin, asked, auto, log, passage, replies, scope, shown
 from jangin.serve.bodies import Bodies
 from jangin.serve.cascade import Cascade, Messages
 from jangin.serve.deliver import EVENTS, JSON, UNCACHED, Delivery, Reply, refuse_unsure
-from jangin.serve.door import Door, Visit
+from jangin.serve.door import Door, Visit, identify
 from jangin.serve.evidence import Pairs, headers
 from jangin.serve.exposition import Exposition
 from jangin.serve.feedback import feedback
@@ -33,12 +32,10 @@ from jangin.serve.observers import Observers
 from jangin.serve.passage import Passage
 from jangin.serve.routed import AUTO
 from jangin.serve.written import Shape
-from jangin.terms import Terms
 
 if TYPE_CHECKING:
     from jangin.serve.outlet import Outlet
 
-_ID = re.compile(rb"(?!jk-)[A-Za-z0-9._:/-]{1,128}")  # not a key that somebody put there
 _PASSED = re.compile(r"/tasks/([^/]+)/v1/chat/completions")
 
 
@@ -76,7 +73,7 @@ class Endpoint:
         self._admin = admin
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request_id = _request_id(scope)
+        request_id = identify(scope)
         visit: Visit | None = None
         reply: Reply | None
         try:
@@ -122,13 +119,6 @@ def refusal(error: JanginError) -> Reply:
     if status in (429, 503):
         about.append((b"retry-after", b"%d" % max(1, math.ceil(getattr(error, "retry_after_s", None) or 1))))
     return Reply(wire.error_body(error), about, status)
-
-
-def _request_id(scope: Scope) -> str:
-    for name, value in scope["headers"]:
-        if name == b"x-request-id" and _ID.fullmatch(value):
-            return value.decode()
-    return os.urandom(12).hex()
 
 
 async def classify(server: Server, body: bytes, visit: Visit) -> Reply:
@@ -308,21 +298,13 @@ def create(
     server = Server(fleet, door or Door(), behind_proxy, outlet, observers or Observers())
     endpoints = {path: Endpoint(server, path.removeprefix("/v1/"), work) for path, work in POSTS.items()}
     endpoints |= {path: Endpoint(server, path.removeprefix("/v1/"), work, admin=True) for path, work in ADMIN.items()}
-    gets = {
-        "/tasks/{task}/v1/models": _passed_models(server),
-        "/v1/models": _models(server),
-        "/v1/models/{name:path}": _model(server),
-        "/v1/admin/keys": shown.keys(server),
-        "/metrics": shown.metrics(server),
-        "/openapi.json": shown.description(server),
-        "/healthz": shown.health(server),
-    }
+    gets = shown.pages(server)
     passing = Route("/tasks/{task}/v1/chat/completions", _post_only, methods=["POST"])
     # A path that takes both stands here once; what is posted to it goes straight to its endpoint, below.
     routes = [passing]
     routes += [Route(path, endpoint, methods=["POST"]) for path, endpoint in endpoints.items() if path not in gets]
     routes += [Route(path, one, methods=["GET", "POST"] if path in endpoints else None) for path, one in gets.items()]
-    framework = Starlette(routes=routes, exception_handlers={HTTPException: _http_error})
+    framework = Starlette(routes=routes, exception_handlers={HTTPException: shown.http_error})
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         # The routes that carry the traffic skip the framework's layers, a tenth of a request's time.
@@ -346,68 +328,8 @@ async def _post_only(request: Request) -> Response:
 async def _pass_on(task: str, server: Server, body: bytes, visit: Visit) -> Runs:
     from jangin.egress.passing import read
 
-    terms = _terms(server, task, visit)
+    terms = passage.terms(server.fleet, server.outlet, task, visit)
     asked_for = read(body, task, visit.request_id)
     visit.ask_task(task)
     assert server.outlet is not None
     return Passage(server.outlet, terms, asked_for)
-
-
-def _terms(server: Server, task: str, visit: Visit) -> Terms:
-    if not visit.sees(task):
-        raise RequestError(f"this key may not ask '{task[:80]}'", status=403, code="not_permitted")
-    served = server.fleet.entries.get(task)
-    return passage.terms_of(server.outlet, task, served.terms if served else None)
-
-
-def _passed_models(server: Server) -> Callable[[Request], Awaitable[Response]]:
-    async def models(request: Request) -> Response:
-        try:
-            visit = server.door.enter(request.scope, _request_id(request.scope), "models")
-            found = passage.models(_terms(server, request.path_params["task"], visit))
-        except JanginError as error:
-            return shown.refused(error)
-        return Response(found.body, found.status, media_type="application/json")
-
-    return models
-
-
-def _models(server: Server) -> Callable[[Request], Awaitable[Response]]:
-    async def models(request: Request) -> Response:
-        try:
-            visit = server.door.enter(request.scope, _request_id(request.scope), "models")
-        except JanginError as error:
-            return shown.refused(error)
-        entries = [entry for name, entry in server.fleet.entries.items() if visit.sees(name)]
-        data = [replies.model(entry, server.started) for entry in entries]
-        if (router := auto.model(server.fleet, visit, server.started)) is not None:
-            data.append(router)
-        return shown.as_json({"object": "list", "data": data})
-
-    return models
-
-
-def _model(server: Server) -> Callable[[Request], Awaitable[Response]]:
-    async def one(request: Request) -> Response:
-        name = request.path_params["name"]
-        try:
-            visit = server.door.enter(request.scope, _request_id(request.scope), "models")
-            if name == AUTO:
-                auto.check(server.fleet, visit)
-                return shown.as_json(auto.model(server.fleet, visit, server.started))
-            if not visit.sees(name):
-                raise RequestError(f"this key may not ask '{name[:80]}'", status=403, code="not_permitted")
-            entry = server.fleet.get(name)
-        except JanginError as error:
-            return shown.refused(error)
-        return shown.as_json(replies.model(entry, server.started))
-
-    return one
-
-
-async def _http_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    about = RequestError(f"{request.method} {request.url.path[:80]}: {error.detail}", status=error.status_code)
-    if error.status_code == 404:
-        about.code = "unknown_url"
-    return Response(wire.error_body(about), error.status_code, error.headers, "application/json")

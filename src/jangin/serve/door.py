@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import os
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -33,6 +35,7 @@ BEARER = b"bearer "
 _SAYS_MOST: tuple[Route, ...] = ("escalated", "refused", "abstained")
 MOST_HEADER = 200
 _HERE = (b"localhost", b"127.0.0.1")
+_ID = re.compile(rb"(?!jk-)[A-Za-z0-9._:/-]{1,128}")  # not a key that somebody put there
 
 
 class Figures(NamedTuple):
@@ -276,6 +279,14 @@ class Visit:
             error_code=self._error_code,
             **self._row,  # type: ignore[arg-type]  # the names and types of `report`
         )
+
+
+def identify(scope: Scope) -> str:
+    """What the client calls its request; a name that was drawn where it says nothing, or nothing that may be told."""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _ID.fullmatch(value):
+            return bytes(value).decode()
+    return os.urandom(12).hex()
 
 
 def _secret(scope: Scope) -> bytes:

@@ -29,6 +29,8 @@ from jangin.errors import BundleError, JanginError
 from jangin.models import host
 from jangin.models.base import Floats
 from jangin.models.decoder import PARALLEL
+from jangin.models.ngrams import Gathered
+from jangin.models.resident import Resident, limit
 from jangin.models.specialist import Readers, Specialist
 from jangin.models.writer import Writer
 from jangin.models.written import open_specialist
@@ -85,6 +87,7 @@ class Engine:
         self.writers: dict[int, Writer] = {}
         self.director: directing.Director | None = None
         self.waiting: deque[Ask | Direct] = deque()
+        self._resident = Resident(limit())
         self._send = send
         self._turns: dict[int, Turns] = {}  # of each decoder, by its number
         self._scribes = Scribes(self._turns_of, send)
@@ -185,7 +188,10 @@ class Engine:
         return Loaded(order.id, _info(found))
 
     def unload(self, order: Unload) -> Unloaded:
-        (self.writers.pop(order.handle, None) or self.specialists.pop(order.handle)).close()
+        found = self.writers.pop(order.handle, None) or self.specialists.pop(order.handle)
+        if isinstance(found, Specialist) and found.head.file is not None:
+            self._resident.forget(found.head.file)
+        found.close()
         return Unloaded(order.id)
 
     def fit(self, order: Fit) -> Fitted:
@@ -255,8 +261,12 @@ class Engine:
                 for handle, chosen in self._answerable(*routes[at], reading).items():
                     mine = _Wanted(at, [ask.texts[i] for i in chosen], [rows[at][i] for i in chosen])
                     wanted.setdefault(handle, []).append(mine)
+            gathered = Gathered()
             for handle, of in wanted.items():
-                self._fill(parts, handle, of, encoded)
+                for each in of:
+                    self.specialists[handle].want(each.texts, gathered)
+            for handle, of in wanted.items():
+                self._fill(parts, handle, of, encoded, gathered)
         return parts, routes
 
     def _reader(self, ask: Ask | Direct) -> Specialist | directing.Director:
@@ -274,11 +284,15 @@ class Engine:
                 found.setdefault(handle, []).append(at)
         return found
 
-    def _fill(self, parts: Parts, handle: int, wanted: list[_Wanted], encoded: Floats | None) -> None:
+    def _fill(
+        self, parts: Parts, handle: int, wanted: list[_Wanted], encoded: Floats | None, gathered: Gathered
+    ) -> None:
         specialist = self.specialists[handle]
         texts = [text for each in wanted for text in each.texts]
         chosen = None if encoded is None else encoded[[row for each in wanted for row in each.rows]]
-        probabilities = specialist.from_encoded(texts, chosen)
+        probabilities = specialist.from_encoded(texts, chosen, gathered)
+        if specialist.head.file is not None:
+            self._resident.touch(specialist.head.file)
         given, confidence = decide(specialist, probabilities)
         at = 0
         for each in wanted:

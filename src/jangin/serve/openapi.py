@@ -231,15 +231,17 @@ def _words(path: str) -> list[str]:
 
 
 def _answer(way: Way) -> Json:
+    found: Json = {
+        "description": MEANS[200],
+        "headers": {"x-request-id": _header("The client's own, or one that the server drew.")},
+    }
     if way.answer == METRICS:
-        return {"description": MEANS[200], "content": {METRICS: {"schema": {"type": "string"}}}}
+        return {**found, "content": {METRICS: {"schema": {"type": "string"}}}}
     content: Json = {"application/json": {"schema": named(way.answer)}}
     if way.stream is not None:
         data = {"type": "string", "description": f"A {way.stream}, an Error, or at the end [DONE]."}
         content["text/event-stream"] = {"schema": thing("Each event.", data=data)}
-    found: Json = {"description": MEANS[200], "content": content}
-    if way.method == "post":
-        found["headers"] = {"x-request-id": _header("The client's own, or one that the server drew.")}
+    found["content"] = content
     if way.tag == "answers" and way.method == "post":
         found["headers"] |= {
             "x-jangin-route": _header("local, escalated, ..."),

@@ -18,6 +18,7 @@ from jangin.terms import Terms
 
 if TYPE_CHECKING:
     from jangin.egress.passing import Asked
+    from jangin.serve.fleet import Fleet
     from jangin.serve.outlet import Outlet
 
 
@@ -76,6 +77,14 @@ class Passage:
                 visit.sent(left)
             await events.send(broken(error))
         await events.end()
+
+
+def terms(fleet: Fleet, outlet: Outlet | None, task: str, visit: Visit) -> Terms:
+    """Of a task whose requests pass through. Raises: RequestError 403 for a key that may not ask it; as `terms_of`."""
+    if not visit.sees(task):
+        raise RequestError(f"this key may not ask '{task[:80]}'", status=403, code="not_permitted")
+    served = fleet.entries.get(task)
+    return terms_of(outlet, task, served.terms if served else None)
 
 
 def terms_of(outlet: Outlet | None, name: str, served: Terms | None) -> Terms:

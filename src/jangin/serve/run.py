@@ -24,6 +24,7 @@ from jangin.files import hash_json, storage_error, write_atomic
 from jangin.ledger.book import Ledger
 from jangin.ledger.store import Durability
 from jangin.meter import MEMORY_WATTS, WATTS_PER_THREAD, machine_price
+from jangin.models.resident import limit
 from jangin.serve.door import Door, Figures
 from jangin.serve.log import Style, use, warn
 from jangin.serve.observers import Observers
@@ -73,11 +74,13 @@ def serve(
         config: the operator's file (docs/egress.md); None: nothing may leave. tasks: folders of tasks whose requests
             pass through to another API.
         log: which requests are a line on stderr. otel: export by OTLP; None: if its environment variable is set.
-    Raises: InputError for an address that may not or cannot be used; BundleError, BaseModelError from loading;
+    Raises: InputError for an address that may not or cannot be used, or a JANGIN_HEADS_MB that is no number;
+        BundleError, BaseModelError from loading;
         StorageError for a ledger or an audit log that cannot be written; MissingExtraError for `otel`.
     """
     from jangin.serve.fleet import Fleet
 
+    limit()  # read by each engine; what is wrong with it is said here
     state = None if state is None else Path(state)
     operator = None
     if config is not None:
