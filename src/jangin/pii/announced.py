@@ -17,7 +17,7 @@ from jangin.pii.us_accounts import accounts
 _PASSPORT = re.compile(
     r"(?<![A-Za-z0-9])(?<![A-Za-z0-9]-)(?:[A-Z]{1,3}[ -]?[0-9]{6,8}[A-Z]?|[0-9]{8,9}|[0-9]{2}[A-Z]{2}[0-9]{5}|"
     r"[A-Z][0-9][A-Z][0-9]{6}|"
-    r"[CFGHJKLMNPRTVWXYZ][0-9CFGHJKLMNPRTVWXYZ]{8})(?![A-Za-z0-9-])",
+    r"[A-Z](?=[0-9A-Z]{0,3}[0-9])[0-9A-Z]{8})(?![A-Za-z0-9-])",
     re.IGNORECASE,
 )
 _HANGUL = re.compile("[가-힣]")
@@ -27,6 +27,7 @@ _REGISTERS = re.compile(
     "식품|업체|상점|단체|의약품|화장품|디자인|저작권|기업|공장|어선|학원|공연|숙박|여행업|통신판매|대부업|반려|도서|품목|자재"
 )
 _NO_PATIENTS = re.compile(r"vehicle|\bcar\b|van\b|company|charity|\bVAT\b|trade ?mark|nurs\w+ reg|GMC|NMC", re.I)
+_YEAR = re.compile("(?:19|20)[0-9]{2}")
 _PRESSURE = re.compile("[0-9]{2,3}/[0-9]{2,3}")  # of blood: 148/82
 _ENDS_IN_WORDS = re.compile(r"(?:/[A-Za-z]+)+$")
 _LICENCE_WORD = re.compile(
@@ -70,11 +71,11 @@ def _passports(text: str, labels: Labels) -> Iterator[Span]:
     for match in _PASSPORT.finditer(text):
         start, end = match.span()
         digits = sum(map(str.isdigit, match.group()))
-        german = digits >= 2 and match.group().isupper() and labels.before(start, 14) == "passport"
+        mixed = digits >= 2 and match.group().isupper() and labels.before(start, 14) == "passport"
         topic = labels.topic(start, end)
         if topic == "card" and labels.after(end, 16) == "passport":
             topic = "passport"  # Group visa: 533448218 (UK passport)
-        if (digits >= 5 or german) and topic == "passport":
+        if (digits >= 5 or mixed) and topic == "passport":
             yield Span(start, end, "PASSPORT", 0.8)
         elif alone and digits >= 7 and 8 <= digits + match.group()[0].isalpha() <= 9 and topic in (None, "passport"):
             yield Span(start, end, "PASSPORT", 0.6)  # "mine is 544821781 and hers 544821770, both passports are ..."
@@ -88,8 +89,17 @@ def _passports(text: str, labels: Labels) -> Iterator[Span]:
                 yield Span(start, end, "PASSPORT", 0.55)  # below every shape that is known
 
 
+def _near_label(text: str, labels: Labels, start: int, end: int) -> bool:
+    """Four digits are a record's right behind its label; years, hours and counts stand further away."""
+    if labels.naming(start) == "mrn":
+        return True
+    far = labels.before(start, 24) != "mrn" and labels.after(end, 20) != "mrn"
+    return not far and not _YEAR.fullmatch(text, start, end) and "," not in text[max(0, start - 2) : start]
+
+
 def _tokens(text: str, labels: Labels) -> Iterator[Span]:
     states = states_of(text) if _LICENCE_WORD.search(text) else []
+    licensed = _LICENCE_WORD.search(text) is not None
     sole, sole_driver = labels.only(("mrn",)), labels.only(("driver",)) and not states and not _HANGUL.search(text)
     for pattern in (SPACED, TOKEN):
         for match in pattern.finditer(text):
@@ -123,6 +133,10 @@ def _tokens(text: str, labels: Labels) -> Iterator[Span]:
             if topic == "mrn":
                 if _QUANTITY.match(text, end):
                     continue
+                if digits < 6 and labels.before(start) == "mrn" and not (size > digits > 3) and not labels.bound(start):
+                    continue  # "MRN 448217, collected 0615": a number of its own
+                if digits == 4 == size and not _near_label(text, labels, start, end):
+                    continue
                 if digits < 5 and labels.before(start, 40) != "mrn" and labels.after(end, 20) != "mrn":
                     continue
                 if (digits >= 4 or size >= 9) and not dated(value, labels.before(start, 6) == "mrn"):
@@ -131,6 +145,10 @@ def _tokens(text: str, labels: Labels) -> Iterator[Span]:
             if _HANGUL.search(text, max(0, start - 30), start) or dated(value, False):
                 continue
             named = topic == "driver" and (digits >= 5 or size >= 9) and (pattern is TOKEN or size >= 8)
+            if named and not licensed and labels.naming(start) != "driver" and labels.after(end, 20) != "driver":
+                named = False  # "the driver scored 1200000": nothing but the word driver
+            if named and digits == size < 7 and not states and labels.naming(start) != "driver":
+                named = False
             shaped = bool(states) and topic not in _SAYS_ELSE and any(fits(value, state) for state in states)
             if named or shaped or (british(value) and _LICENCE_WORD.search(text)):
                 yield Span(start, end, "US_DRIVER_LICENSE", 0.75)
