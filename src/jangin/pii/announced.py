@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 from jangin.pii.identifiers import HEALTH
 from jangin.pii.labels import Labels
-from jangin.pii.licences import STATES, british, fits, states_of
+from jangin.pii.licences import ABBREVIATED, STATE_OF, STATES, british, fits, states_of
 from jangin.pii.records import HOSPITAL, records
-from jangin.pii.shapes import COMPACT_DATE, SPACED, TOKEN, dated, topic_of
+from jangin.pii.shapes import COMPACT_DATE, QUANTITY, SPACED, TOKEN, dated, topic_of
 from jangin.pii.spans import Span
 from jangin.pii.us_accounts import accounts
 
@@ -31,7 +31,9 @@ _YEAR = re.compile("(?:19|20)[0-9]{2}")
 _PRESSURE = re.compile("[0-9]{2,3}/[0-9]{2,3}")  # of blood: 148/82
 _ENDS_IN_WORDS = re.compile(r"(?:/[A-Za-z]+)+$")
 _LICENCE_WORD = re.compile(
-    r"li[cs]en[cs]e?|\blic\b|\bD/L\b|\bC?DL\b|\bDVLA\b|\bDMV\b|\bMVC\b|\bsoundex\b|\bpermit\b", re.IGNORECASE
+    r"li[cs]en[cs]e?|\blic\b|\bD/L\b|\bC?DL\b|\bDVLA\b|\bDMV\b|\bMVC\b|motor vehicle|driving record|\bsoundex\b|"
+    r"\bpermit\b",
+    re.IGNORECASE,
 )
 _SIX_AND_LETTERS = re.compile("[0-9]{6} ?[A-Za-z9]{2} ?[0-9A-Za-z]")  # a quick look before the next
 _BRITISH = re.compile(
@@ -40,13 +42,20 @@ _BRITISH = re.compile(
 _STATED = re.compile(  # "ID Texas 08847172": a card of identity and the state, without the word licence
     r"(?<![A-Za-z])(?:(?:ID|I\.D\.|photo id|identification)(?: shown| card| checked| seen| no\.?| number| #| is|"
     r" was| from)?"
-    r"[ :,(-]{1,3}(?=(?:" + "|".join(STATES) + r")[ :,)#-])|(?=(?:" + "|".join(STATES) + r") (?:ID|driver|state ID)\b))"
+    r"[ :,(-]{1,3}(?=(?:"
+    + "|".join(STATES)
+    + r")[ :,)#-])|(?=(?:"
+    + "|".join(STATES)
+    + r") (?:ID|driver|state ID|one)\b))"
     r"(?P<state>"
     + "|".join(STATES)
-    + r")(?: (?:ID|driver|state ID))?(?:,? (?:card )?(?:reads|shows|says|number|no\.?))?"
+    + r")(?: (?:ID|driver|state ID|one))?(?:,? (?:card )?(?:reads|shows|says|number|no\.?|is|was))?"
     r"[ :,)#-]{1,3}(?P<a>[A-Z0-9](?:[ -]?[A-Z0-9]){5,15})(?![A-Za-z0-9])"
 )
-_QUANTITY = re.compile(r"[ ]?(?:years?|months?|%|년|건|명|원|개|회|만|억|people|patients|beds|visits|appointments)")
+_AT_A_STOP = re.compile(  # who looks at licences
+    r"li[cs]en[cs]e|\b(?:DL|ID|DMV|driver|trooper|officer|cited|stopped|pulled over|renter|identity|identification)\b",
+    re.IGNORECASE,
+)
 _SAYS_ELSE = frozenset(("ssn", "phone", "account", "routing", "mrn", "card", "passport", "nhs", "other", "brn", "bank"))
 
 
@@ -58,6 +67,9 @@ def announced(text: str, labels: Labels, korean: bool) -> Iterator[Span]:
     for match in _STATED.finditer(text) if "ID" in text or "dentification" in text or "driver" in text else ():
         if fits(match["a"], match["state"]):
             yield Span(*match.span("a"), "US_DRIVER_LICENSE", 0.7)
+    for match in ABBREVIATED.finditer(text) if _AT_A_STOP.search(text) else ():
+        if fits(match["a"], STATE_OF[match["state"]]) and labels.topic(*match.span("a")) in (None, "driver"):
+            yield Span(*match.span("a"), "US_DRIVER_LICENSE", 0.6)
     for match in _BRITISH.finditer(text) if _SIX_AND_LETTERS.search(text) else ():
         if british(re.sub(" ", "", match.group())) and labels.topic(*match.span()) != "other":
             yield Span(*match.span(), "US_DRIVER_LICENSE", 0.8)
@@ -127,12 +139,12 @@ def _tokens(text: str, labels: Labels) -> Iterator[Span]:
             if topic is None and digits >= 6 and (sole or sole_driver):  # nothing else is spoken of in the whole text
                 beside = text[max(0, start - 1) : start] + text[end : end + 1]
                 plain = value.isalnum() and not any(mark in beside for mark in "._/")
-                if plain and not _QUANTITY.match(text, end) and not COMPACT_DATE.fullmatch(value):
+                if plain and not QUANTITY.match(text, end) and not COMPACT_DATE.fullmatch(value):
                     yield Span(start, end, "MEDICAL_RECORD_NUMBER" if sole else "US_DRIVER_LICENSE", 0.5)
                 continue
+            if QUANTITY.match(text, end):
+                continue
             if topic == "mrn":
-                if _QUANTITY.match(text, end):
-                    continue
                 if digits < 6 and labels.before(start) == "mrn" and not (size > digits > 3) and not labels.bound(start):
                     continue  # "MRN 448217, collected 0615": a number of its own
                 if digits == 4 == size and not _near_label(text, labels, start, end):

@@ -63,7 +63,8 @@ _GROWN = 3  # years since a date that may be a birth's, where no word of birth s
 # A day of something else: right before the date.
 _OTHER_DAY = re.compile(
     r"(?<![A-Za-z])(?:seen|reviewed|collected|resulted|died|deceased|married|reported|since|until|visited|last visit|"
-    r"admitted|discharged|dated|updated|closed|founded|published|incident|due|sent|signed)(?: on| at| by [A-Z][a-z]+)?"
+    r"admitted|discharged|dated|updated|closed|founded|published|incident|due|sent|signed|ends|before|after|"
+    r"by)(?: on| at| by [A-Z][a-z]+)?"
     r"[ :]{1,2}$|(?:기념일|발표일|설립일|개통일|입사일)[은는이가 :]{0,3}$",
     re.IGNORECASE,
 )

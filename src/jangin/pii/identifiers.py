@@ -20,7 +20,7 @@ EMAIL = re.compile(
 _SPELT = re.compile(
     r"(?<![A-Za-z0-9@._-])(?<!underscore )(?<!dash )(?<!hyphen )(?!(?:us|me|look|it|find|shop|online|visit|go|buy|"
     r"or|available|here|is|are|site|website|and)[ ])"
-    r"[A-Za-z0-9_%+'-](?:[A-Za-z0-9._%+'-]{1,40}|(?:[ ]dot[ ][a-z0-9]{1,20}){0,2})[ ]at[ ][A-Za-z0-9-]{2,40}"
+    r"(?=[^ ]{2})[A-Za-z0-9_%+'-]{1,2}[A-Za-z0-9._%+'-]{0,40}(?:[ ]dot[ ][a-z0-9]{1,20}){0,2}[ ]at[ ][A-Za-z0-9-]{2,40}"
     r"(?:[ ]dot[ ][A-Za-z]{2,12}){1,3}(?![A-Za-z0-9])",
     re.IGNORECASE,
 )
@@ -182,7 +182,7 @@ def nhs_numbers(text: str, labels: Labels) -> Iterator[Span]:
             continue
         if text[start - 1 : start].isalpha() or labels.before(start, 20) in _OTHERWISE:
             continue  # ORD9434765919
-        if _RING.search(text, max(0, start - 40), start):
+        if _RING.search(text, max(0, start - 40), start) or (not match[1] and labels.before(start) == "account"):
             continue
         grouped = match[1] == match[2] != ""
         blanks = grouped and match[1] == " " and not labels.has(("phone",))

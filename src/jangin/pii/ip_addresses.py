@@ -31,6 +31,7 @@ _A_WORD = re.compile(  # right before: the name of what has such a version
     r"[A-Za-z]+[ ]$",
     re.IGNORECASE,
 )
+_TAG = re.compile("[A-Za-z]:$")  # nginx:1.25.3.1
 _UPGRADE = re.compile(
     r"(?<![A-Za-z])(?:up|down)grad\w+|(?<![A-Za-z])(?:OID|RFC|kernel|driver)(?![A-Za-z])", re.IGNORECASE
 )
@@ -76,6 +77,9 @@ def _is_version(text: str, labels: Labels, start: int, end: int, parts: list[str
         and not _PLACED.search(text, max(0, start - 30), start)
     ):
         return True
+    named = _A_WORD.search(text, max(0, start - 16), start) or _TAG.search(text, max(0, start - 2), start)
+    if int(parts[0]) < 20 and parts[0] != "10" and named and not others and not machine and topic not in _IP_SAYS:
+        return not _PLACED.search(text, max(0, start - 30), start)  # nginx 1.25.3.1
     versions = labels.has(("version",))
     if all(int(part) < 20 for part in parts):
         if parts[0] == "10":

@@ -43,12 +43,12 @@ _TOPICS = {
     "승인번호 거래번호 관리번호 "
     "문서번호 사건번호 모델 모델명 제품번호 상품번호 상품코드 품번 일련번호 시리얼 영수증 쿠폰 "
     "쿠폰번호 인증번호 바코드 우편번호 "
-    "계약번호 증권번호 회원번호 사번 학번 수험번호 티켓 문의번호 참조번호 코드 부품 도면 특허 출원 "
+    "계약번호 증권번호 회원번호 고객번호 사번 학번 수험번호 티켓 문의번호 참조번호 코드 부품 도면 특허 출원 "
     "고유번호 법인등록번호 법인 차대번호 "
     "isbn issn sku imei iccid serial order orders invoice tracking ticket receipt model part product reference ref "
     "case coupon barcode confirmation booking reservation transaction po parcel shipment batch lot item code "
     "policy version build commit patent docket claim voucher promo asin upc ean vin microchip chip hash timestamp "
-    "accession csn fin consignment waybill awb "
+    "lottery accession csn fin consignment waybill awb "
     "encounter specimen sample rx ndc npi "
     "manifest folio plate plates locker ein duns 신고번호 수출신고번호 수입신고번호 녹취번호 품의번호 "
     "차량등록번호 자동차등록번호 특허등록번호 상표등록번호 디자인등록번호 등록증번호 제조번호 로트 병동번호",
@@ -73,7 +73,8 @@ _PHRASES = {
     "file #|file ref|notes for|notes (",
     "brn": "business number|business registration",
     "ssn": "social security|social sec|soc sec|s.s.n|ss number|ss no|ss #|tax id|taxpayer id|taxpayer identification",
-    "driver": "motorcycle permit|motorcycle license|motorcycle licence|real id|instruction permit|driving permit|"
+    "driver": "motor vehicle record|motor vehicle|driving record|driver record|"
+    "motorcycle permit|motorcycle license|motorcycle licence|real id|instruction permit|driving permit|"
     "temporary permit|"
     "photocard|driver number|driver id|driver license|driver licence|driver's license|driver's licence|"
     "drivers license|drivers licence|"
@@ -88,19 +89,26 @@ _PHRASES = {
     "main office|main number|general enquiries",
     "phone": "leave msg|leave message|leave a message|leave msg w|"
     "문의 전화|전화 번호|집 번호|my number's|my number is|his number is|her number is|number's",
-    "card": "credit card|card number|debit card|gift card",
+    "card": "credit card|card number|debit card",
     "bank": "hana bank|hanabank|keb hana",
     "routing": "transit number|transit no|r/t",
     "account": "bank details|acc:|acc #|acc num|ac no|ac number|account nr|accno|sortcode|sort:|sort no|account #|"
     "accountnumber|accountno|acctno|acctnum|acc no|acc number|acc. no|bank acc|sort code",
-    "holder": "account opened|account since|account id|account code|account holder|account holder's|"
+    "holder": "social media|social distancing|social worker|social services|social care|social network|social club|"
+    "account opened|account since|account id|account code|account holder|account holder's|"
     "account manager|account owner|account executive|account name|"
     "account rep|ach debit|ach credit|direct debit|debit card ending",
     "dob": "dates of birth|birth dates|"
     "birth date|d o b|d/o/b|date-of-birth|출생 일자|생년 월일|생 년 월 일|birth date|date of birth|place "
     "of birth|"
     "b.|(생)",
-    "other": "ofsted urn|school urn|bill of lading|account statement|"
+    "other": "with error|"
+    "bid #|bid no|fcc id|contract no|contract number|contract #|project no|job no|job number|job #|"
+    "permit no|lease no|license agreement|licence agreement|license count|license server|license file|license "
+    "renewal|licence application|license application|gift card|loyalty card|library card|"
+    "accounts receivable|acct receivable|account receivable|accounts payable|chart of accounts|error "
+    "code|lottery number|part no|"
+    "ofsted urn|school urn|bill of lading|account statement|"
     "group no|group number|group #|insurance group|insurance no|insurance number|member id|member no|member "
     "number|subscriber id|plan id|meeting id|meeting number|conference id|webinar id|zoom meeting|access code|"
     "catalog no|catalogue no|drawing no|queue number|receipt number|license fee|licence fee|license cost|licence "
@@ -126,7 +134,7 @@ for _topic, _owners, _nouns in (  # what a hospital, a clinic or a dentist calls
         for owner in _owners.split("|") for noun in _nouns.split("|") for gap in (" ", "_", "-", "")
     })  # fmt: skip
 _KINDS = (  # of licences that are no driver's
-    "software medical nursing nurse nurse's real-estate business liquor contractor contractor's pilot pilot's "
+    "software seat medical nursing nurse nurse's real-estate business liquor contractor contractor's pilot pilot's "
     "professional fishing "
     "hunting marriage estate adobe windows office microsoft tv television dog pet firearm firearms gun shotgun food "
     "trade plumbing plumber's electrician's electrical broker broker's insurance law teaching teacher's cosmetology "

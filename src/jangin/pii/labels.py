@@ -35,7 +35,7 @@ _CLAUSE_END = re.compile(r"[.;!?\n]|, ")
 # Between a value and the label that explains it: "531904477, your old UK passport", "S77204519 (the ... license)".
 _APPOSED = re.compile(
     r"[\"'”’)\]]{0,2}[ ]?(?:[(\[](?!see |per |in |for |copy |check |not )|(?:,|-{1,2}|:)[ ]?(?=[A-Za-z])|"
-    r"(?=(?:is|was|are|being|as|belongs) ))[ ]?"
+    r"(?=(?:is|was|are|being|as|belongs|an?) ))[ ]?"
     r"(?:(?:(?:and )?that(?:['’]?s| is| was)|thats|which is|which was|it['’]?s|its|this is|is|was|are|being|as|"
     r"belongs to)[ ])?"
     r"(?:(?:also|both|still|just|actually|on|from)[ ])?"
@@ -199,12 +199,12 @@ class Labels:
     def _explains(self, end: int) -> str | None:
         """The topic of a label in apposition: "..., my old passport", "... (NHS no.)"."""
         place = bisect_right(self._ends, end)
-        if place == len(self._found):
-            return None
-        first, last, topic = self._found[place]
-        if not 0 < first - end <= 45 or _APPOSED.fullmatch(self._text, end, first) is None:
-            return None
-        return topic if _EXPLAINED.match(self._text, last) else None
+        for first, last, topic in self._found[place : place + 2]:  # "a valid UK passport": the second one
+            if not 0 < first - end <= 45:
+                return None
+            if _APPOSED.fullmatch(self._text, end, first) and _EXPLAINED.match(self._text, last):
+                return topic
+        return None
 
     def _weak(self, start: int) -> bool:
         """Whether the label before only says that it is a number."""
@@ -253,6 +253,8 @@ def _whole(text: str, start: int, end: int) -> bool:
     before = text[start - 1] if start else ""
     if before.isalpha() and before.isascii() and not (text[start].isupper() and before.islower()):
         return False
+    if before.isdigit() and end - start <= 2:
+        return False  # M399V8239
     if not text[end - 1].isalnum():
         return True  # pt#A4482
     after = text[end : end + 2]

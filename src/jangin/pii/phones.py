@@ -155,7 +155,7 @@ def phones(text: str, labels: Labels) -> Iterator[Span]:
     for match in _AMERICAN.finditer(text):
         start, end = match.span()
         topic = labels.topic(start, end)
-        if match["area"] in _TOLL_FREE or topic in _NOT_A_PHONE or topic == "service":
+        if match["area"] in _TOLL_FREE or topic in _NOT_A_PHONE or "service" in (topic, labels.after(end, 8)):
             continue
         if start and text[start - 1].isascii() and text[start - 1].isalpha():
             continue  # R240318-0912

@@ -20,7 +20,14 @@ DIGITS = re.compile(
     r"(?<![0-9A-Za-z$£€])(?<![0-9A-Za-z]-)(?<!&#)(?<![0-9][.,])[0-9](?:[- ]?[0-9]){5,16}(?![A-Za-z]|-?[0-9]|[.,][0-9])"
 )
 DATE = re.compile(r"([0-9]{1,4})[-/ ]([0-9]{1,2})[-/ ]([0-9]{1,4})")
+_MOMENT = re.compile("(?:19|20)[0-9]{2}-[01][0-9]-[0-3][0-9][T ]")
 _YEARS = re.compile("(?:19|20)[0-9]{2}[-/ ](?:19|20)[0-9]{2}")
+QUANTITY = re.compile(
+    r"[ ]?(?:(?:years?|months?|days?|people|patients|beds|visits|appointments|points|bytes|kB|KB|MB|GB|kbps|pcs|"
+    r"pieces|units|"
+    r"packages|tickets|followers|words|items|orders|rows|records|users|calls|views|pages|miles|km|metres|meters|steps|"
+    r"votes|copies|seats|pounds|dollars|euros|USD|EUR|GBP|KRW|won)(?![A-Za-z])|%|년|건|명|원|개|회|만|억)"
+)
 COMPACT_DATE = re.compile(r"(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])")
 
 
@@ -53,7 +60,7 @@ def topic_of(text: str, labels: Labels, start: int, end: int) -> str | None:
 
 def dated(value: str, labelled: bool) -> bool:
     """Whether it reads as a date; right behind its label only one with a year of four digits."""
-    if _YEARS.fullmatch(value):
+    if _YEARS.fullmatch(value) or _MOMENT.match(value):
         return True
     match = DATE.fullmatch(value.partition("T")[0])  # 2026-11-20T03
     if match is None:

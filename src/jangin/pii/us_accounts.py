@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from jangin.pii import checks
 from jangin.pii.korean_ids import KOREAN_BANK
 from jangin.pii.labels import Labels
-from jangin.pii.shapes import DIGITS, TOKEN, dated, topic_of
+from jangin.pii.shapes import DIGITS, QUANTITY, TOKEN, dated, topic_of
 from jangin.pii.spans import Span
 
 _SORTED = re.compile(
@@ -60,7 +60,7 @@ def accounts(text: str, labels: Labels, korean: bool) -> Iterator[Span]:
     korean_bank = KOREAN_BANK.search(text) is not None if labels.has(("routing",)) else None
     for match in DIGITS.finditer(text):
         (start, end), value = match.span(), match.group()
-        if dated(value, False):
+        if dated(value, labels.naming(start) == "account") or QUANTITY.match(text, end):
             continue
         topic = topic_of(text, labels, start, end)
         digits = re.sub("[^0-9]", "", value)
