@@ -136,6 +136,8 @@ def _street(text: str, match: re.Match) -> bool:
     kind, short = match["kind"], match["kind"].lower() in _SHORT_KINDS
     if "," in text[match.end("number") : match.start("name")] and not _placed(text, match):
         return False  # Series 9, Sport Loop
+    if len(match["number"]) > 5 and "," in text[match.end("number") : match.start("name")]:
+        return False  # chart no. is 403242, filed under Pike
     if words == ["The"] and kind[0].isupper():  # 9 The Crescent, Bath BA1 2LR
         return _UK_TAIL.match(text, match.end()) is not None
     if any(word.lower().strip(".") in _NOT_NAMES for word in words) or any(

@@ -81,7 +81,8 @@ _PHRASES = {
     "driving licence|driving license|operator license|operator's license|state id|learner's permit|learner permit|"
     "provisional licence|license no|license number|licence no|licence number|license #|licence #|"
     "d.l.|lic #|lic#|lic no|lic. no|lic number|driver lic|drivers lic",
-    "passport": "photo page|data page|bio page|pass port|travel doc|travel doc.|ppt no|ppt #|여권 번호|여권 no|"
+    "passport": "pp:|"
+    "photo page|data page|bio page|pass port|travel doc|travel doc.|ppt no|ppt #|여권 번호|여권 no|"
     "passportno|passportnumber|passport card|passport book|travel document|pp no|pp number|pp #",
     "nhs": "n.h.s|nhsnumber|nhsno|nhsid",
     "service": "toll free|customer service|customer services|customer care|customer support|support line|main line|"
@@ -102,7 +103,10 @@ _PHRASES = {
     "birth date|d o b|d/o/b|date-of-birth|출생 일자|생년 월일|생 년 월 일|birth date|date of birth|place "
     "of birth|"
     "b.|(생)",
-    "other": "with error|"
+    "other": "requisition no|requisition number|requisition #|"
+    "loyalty number|loyalty no|rewards number|frequent flyer|frequent flyer number|known traveler "
+    "number|account review|"
+    "with error|"
     "bid #|bid no|fcc id|contract no|contract number|contract #|project no|job no|job number|job #|"
     "permit no|lease no|license agreement|licence agreement|license count|license server|license file|license "
     "renewal|licence application|license application|gift card|loyalty card|library card|"

@@ -190,7 +190,10 @@ class Labels:
             if other is not None and other not in AGAINST:
                 return other
         behind = self._explains(end)
-        if behind is None or behind == before or (before is not None and self.naming(start) == before):
+        if behind is None or behind == before:
+            return before
+        in_brackets = self._text.startswith((" (", "("), end)  # "your ref P160126 (hospital number)"
+        if before is not None and self.naming(start) == before and not (in_brackets and before in AGAINST):
             return before
         if before is None or before in AGAINST or not self._text.startswith(",", end) or self._spent(start):
             return behind

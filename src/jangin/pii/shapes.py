@@ -21,7 +21,7 @@ DIGITS = re.compile(
 )
 DATE = re.compile(r"([0-9]{1,4})[-/ ]([0-9]{1,2})[-/ ]([0-9]{1,4})")
 _MOMENT = re.compile("(?:19|20)[0-9]{2}-[01][0-9]-[0-3][0-9][T ]")
-_YEARS = re.compile("(?:19|20)[0-9]{2}[-/ ](?:19|20)[0-9]{2}")
+_YEARS = re.compile("(?:19|20)[0-9]{2}[-/ ](?:(?:19|20)[0-9]{2}|0[1-9]|1[0-2])")
 QUANTITY = re.compile(
     r"[ ]?(?:(?:years?|months?|days?|people|patients|beds|visits|appointments|points|bytes|kB|KB|MB|GB|kbps|pcs|"
     r"pieces|units|"

@@ -17,6 +17,12 @@ _SORTED = re.compile(
     r":]{0,2})?(?P<account>[0-9]{8})(?![0-9-])",
     re.I,
 )
+_SORTED_BEHIND = re.compile(  # "25203854, sort code 20-44-82"
+    r"(?<![0-9-])(?P<account>[0-9]{8})[ ,;/]{1,3}(?:with |and |at |in )?(?:sort(?:[ ]?code)?|s/?c)(?:[ ](?:no\.?|"
+    r"number|is))?"
+    r"[ :]{1,2}(?P<sort>[0-9]{2}([- ]?)[0-9]{2}\3[0-9]{2})(?![0-9-])",
+    re.I,
+)
 _EIGHT = re.compile("[0-9]{8}(?![0-9])")
 _PAYS = re.compile(
     r"(?<![A-Za-z])(?:pa(?:y|id|yments?|yee|ying)|refund\w*|transfer\w*|details|BACS|CHAPS|standing order|mandate|"
@@ -53,6 +59,9 @@ def accounts(text: str, labels: Labels, korean: bool) -> Iterator[Span]:
             if match["word"] or _PAYS.search(text):
                 yield Span(*match.span("sort"), "US_BANK_NUMBER", 0.77)
                 yield Span(*match.span("account"), "US_BANK_NUMBER", 0.77)
+        for match in _SORTED_BEHIND.finditer(text):
+            yield Span(*match.span("account"), "US_BANK_NUMBER", 0.77)
+            yield Span(*match.span("sort"), "US_BANK_NUMBER", 0.77)
     if not labels.has(("account", "routing")) and not (_NINE.search(text) and _BANKING.search(text)):
         return
     routed: list[tuple[int, int]] = []
