@@ -6,7 +6,8 @@ when it overlaps a gold span of the same entity. Lines: {"id", "text", "language
 
 The first set, bench/pii_set/pii-sentences.jsonl, was mended by in two steps: first by its development half, its
 held-out half counted and never shown; then by all of it. It is development data as a whole now, and says nothing about
-other sentences. The halves follow from the ids and are kept so that the figures of that time can be counted again:
+other sentences; nor does the second set, whose misses have been read since its first run. The halves follow from the
+ids and are kept so that the figures of that time can be counted again:
 within a language they are put in the order of their SHA-256, and take turns. A set that shall stay a measure is run
 without --verbose.
 

@@ -8,16 +8,16 @@ from collections.abc import Iterator
 
 from jangin.pii.identifiers import HEALTH
 from jangin.pii.labels import Labels
-from jangin.pii.licences import STATES, british, fits, states_of
+from jangin.pii.licences import ABBREVIATED, STATE_OF, STATES, british, fits, states_of
 from jangin.pii.records import HOSPITAL, records
-from jangin.pii.shapes import COMPACT_DATE, SPACED, TOKEN, dated, topic_of
+from jangin.pii.shapes import COMPACT_DATE, QUANTITY, SPACED, TOKEN, dated, topic_of
 from jangin.pii.spans import Span
 from jangin.pii.us_accounts import accounts
 
 _PASSPORT = re.compile(
     r"(?<![A-Za-z0-9])(?<![A-Za-z0-9]-)(?:[A-Z]{1,3}[ -]?[0-9]{6,8}[A-Z]?|[0-9]{8,9}|[0-9]{2}[A-Z]{2}[0-9]{5}|"
     r"[A-Z][0-9][A-Z][0-9]{6}|"
-    r"[CFGHJKLMNPRTVWXYZ][0-9CFGHJKLMNPRTVWXYZ]{8})(?![A-Za-z0-9-])",
+    r"[A-Z](?=[0-9A-Z]{0,3}[0-9])[0-9A-Z]{8})(?![A-Za-z0-9-])",
     re.IGNORECASE,
 )
 _HANGUL = re.compile("[가-힣]")
@@ -27,10 +27,13 @@ _REGISTERS = re.compile(
     "식품|업체|상점|단체|의약품|화장품|디자인|저작권|기업|공장|어선|학원|공연|숙박|여행업|통신판매|대부업|반려|도서|품목|자재"
 )
 _NO_PATIENTS = re.compile(r"vehicle|\bcar\b|van\b|company|charity|\bVAT\b|trade ?mark|nurs\w+ reg|GMC|NMC", re.I)
+_YEAR = re.compile("(?:19|20)[0-9]{2}")
 _PRESSURE = re.compile("[0-9]{2,3}/[0-9]{2,3}")  # of blood: 148/82
 _ENDS_IN_WORDS = re.compile(r"(?:/[A-Za-z]+)+$")
 _LICENCE_WORD = re.compile(
-    r"li[cs]en[cs]e?|\blic\b|\bD/L\b|\bC?DL\b|\bDVLA\b|\bDMV\b|\bMVC\b|\bsoundex\b|\bpermit\b", re.IGNORECASE
+    r"li[cs]en[cs]e?|\blic\b|\bD/L\b|\bC?DL\b|\bDVLA\b|\bDMV\b|\bMVC\b|motor vehicle|driving record|\bsoundex\b|"
+    r"\bpermit\b",
+    re.IGNORECASE,
 )
 _SIX_AND_LETTERS = re.compile("[0-9]{6} ?[A-Za-z9]{2} ?[0-9A-Za-z]")  # a quick look before the next
 _BRITISH = re.compile(
@@ -39,13 +42,20 @@ _BRITISH = re.compile(
 _STATED = re.compile(  # "ID Texas 08847172": a card of identity and the state, without the word licence
     r"(?<![A-Za-z])(?:(?:ID|I\.D\.|photo id|identification)(?: shown| card| checked| seen| no\.?| number| #| is|"
     r" was| from)?"
-    r"[ :,(-]{1,3}(?=(?:" + "|".join(STATES) + r")[ :,)#-])|(?=(?:" + "|".join(STATES) + r") (?:ID|driver|state ID)\b))"
+    r"[ :,(-]{1,3}(?=(?:"
+    + "|".join(STATES)
+    + r")[ :,)#-])|(?=(?:"
+    + "|".join(STATES)
+    + r") (?:ID|driver|state ID|one)\b))"
     r"(?P<state>"
     + "|".join(STATES)
-    + r")(?: (?:ID|driver|state ID))?(?:,? (?:card )?(?:reads|shows|says|number|no\.?))?"
+    + r")(?: (?:ID|driver|state ID|one))?(?:,? (?:card )?(?:reads|shows|says|number|no\.?|is|was))?"
     r"[ :,)#-]{1,3}(?P<a>[A-Z0-9](?:[ -]?[A-Z0-9]){5,15})(?![A-Za-z0-9])"
 )
-_QUANTITY = re.compile(r"[ ]?(?:years?|months?|%|년|건|명|원|개|회|만|억|people|patients|beds|visits|appointments)")
+_AT_A_STOP = re.compile(  # who looks at licences
+    r"li[cs]en[cs]e|\b(?:DL|ID|DMV|driver|trooper|officer|cited|stopped|pulled over|renter|identity|identification)\b",
+    re.IGNORECASE,
+)
 _SAYS_ELSE = frozenset(("ssn", "phone", "account", "routing", "mrn", "card", "passport", "nhs", "other", "brn", "bank"))
 
 
@@ -57,6 +67,9 @@ def announced(text: str, labels: Labels, korean: bool) -> Iterator[Span]:
     for match in _STATED.finditer(text) if "ID" in text or "dentification" in text or "driver" in text else ():
         if fits(match["a"], match["state"]):
             yield Span(*match.span("a"), "US_DRIVER_LICENSE", 0.7)
+    for match in ABBREVIATED.finditer(text) if _AT_A_STOP.search(text) else ():
+        if fits(match["a"], STATE_OF[match["state"]]) and labels.topic(*match.span("a")) in (None, "driver"):
+            yield Span(*match.span("a"), "US_DRIVER_LICENSE", 0.6)
     for match in _BRITISH.finditer(text) if _SIX_AND_LETTERS.search(text) else ():
         if british(re.sub(" ", "", match.group())) and labels.topic(*match.span()) != "other":
             yield Span(*match.span(), "US_DRIVER_LICENSE", 0.8)
@@ -70,11 +83,11 @@ def _passports(text: str, labels: Labels) -> Iterator[Span]:
     for match in _PASSPORT.finditer(text):
         start, end = match.span()
         digits = sum(map(str.isdigit, match.group()))
-        german = digits >= 2 and match.group().isupper() and labels.before(start, 14) == "passport"
+        mixed = digits >= 2 and match.group().isupper() and labels.before(start, 14) == "passport"
         topic = labels.topic(start, end)
         if topic == "card" and labels.after(end, 16) == "passport":
             topic = "passport"  # Group visa: 533448218 (UK passport)
-        if (digits >= 5 or german) and topic == "passport":
+        if (digits >= 5 or mixed) and topic == "passport":
             yield Span(start, end, "PASSPORT", 0.8)
         elif alone and digits >= 7 and 8 <= digits + match.group()[0].isalpha() <= 9 and topic in (None, "passport"):
             yield Span(start, end, "PASSPORT", 0.6)  # "mine is 544821781 and hers 544821770, both passports are ..."
@@ -88,8 +101,17 @@ def _passports(text: str, labels: Labels) -> Iterator[Span]:
                 yield Span(start, end, "PASSPORT", 0.55)  # below every shape that is known
 
 
+def _near_label(text: str, labels: Labels, start: int, end: int) -> bool:
+    """Four digits are a record's right behind its label; years, hours and counts stand further away."""
+    if labels.naming(start) == "mrn":
+        return True
+    far = labels.before(start, 24) != "mrn" and labels.after(end, 20) != "mrn"
+    return not far and not _YEAR.fullmatch(text, start, end) and "," not in text[max(0, start - 2) : start]
+
+
 def _tokens(text: str, labels: Labels) -> Iterator[Span]:
     states = states_of(text) if _LICENCE_WORD.search(text) else []
+    licensed = _LICENCE_WORD.search(text) is not None
     sole, sole_driver = labels.only(("mrn",)), labels.only(("driver",)) and not states and not _HANGUL.search(text)
     for pattern in (SPACED, TOKEN):
         for match in pattern.finditer(text):
@@ -117,11 +139,15 @@ def _tokens(text: str, labels: Labels) -> Iterator[Span]:
             if topic is None and digits >= 6 and (sole or sole_driver):  # nothing else is spoken of in the whole text
                 beside = text[max(0, start - 1) : start] + text[end : end + 1]
                 plain = value.isalnum() and not any(mark in beside for mark in "._/")
-                if plain and not _QUANTITY.match(text, end) and not COMPACT_DATE.fullmatch(value):
+                if plain and not QUANTITY.match(text, end) and not COMPACT_DATE.fullmatch(value):
                     yield Span(start, end, "MEDICAL_RECORD_NUMBER" if sole else "US_DRIVER_LICENSE", 0.5)
                 continue
+            if QUANTITY.match(text, end):
+                continue
             if topic == "mrn":
-                if _QUANTITY.match(text, end):
+                if digits < 6 and labels.before(start) == "mrn" and not (size > digits > 3) and not labels.bound(start):
+                    continue  # "MRN 448217, collected 0615": a number of its own
+                if digits == 4 == size and not _near_label(text, labels, start, end):
                     continue
                 if digits < 5 and labels.before(start, 40) != "mrn" and labels.after(end, 20) != "mrn":
                     continue
@@ -131,6 +157,10 @@ def _tokens(text: str, labels: Labels) -> Iterator[Span]:
             if _HANGUL.search(text, max(0, start - 30), start) or dated(value, False):
                 continue
             named = topic == "driver" and (digits >= 5 or size >= 9) and (pattern is TOKEN or size >= 8)
+            if named and not licensed and labels.naming(start) != "driver" and labels.after(end, 20) != "driver":
+                named = False  # "the driver scored 1200000": nothing but the word driver
+            if named and digits == size < 7 and not states and labels.naming(start) != "driver":
+                named = False
             shaped = bool(states) and topic not in _SAYS_ELSE and any(fits(value, state) for state in states)
             if named or shaped or (british(value) and _LICENCE_WORD.search(text)):
                 yield Span(start, end, "US_DRIVER_LICENSE", 0.75)

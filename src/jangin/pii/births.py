@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import date
 
+from jangin.pii.identifiers import HEALTH
 from jangin.pii.labels import Labels
 from jangin.pii.spans import Span
 
@@ -50,11 +52,38 @@ _AND_OTHERS = re.compile(
 )
 
 
+# "Gwenllian Probert, 04/06/1952, 857 301 4423 (NHS)", "Leanne Pugh (5 May 1982)"
+_NAMED = re.compile(r"(?<![A-Za-z])[A-Z][a-z'’-]+(?:[A-Z][a-z]+)?,?[ ][A-Z][A-Za-z'’-]{2,}(?:,[ ]|[ ][(/|][ ]?|[ ])$")
+_ROW_ENDS = re.compile(r"[ ]?(?:[,;)|/]|$|\n)")
+_YEAR = re.compile("(?:19|20)[0-9]{2}")
+_PERSONAL = ("nhs", "mrn", "ssn", "dob", "passport", "rrn")
+_GROWN = 3  # years since a date that may be a birth's, where no word of birth stands beside it
+
+
+# A day of something else: right before the date.
+_OTHER_DAY = re.compile(
+    r"(?<![A-Za-z])(?:seen|reviewed|collected|resulted|died|deceased|married|reported|since|until|visited|last visit|"
+    r"admitted|discharged|dated|updated|closed|founded|published|incident|due|sent|signed|ends|before|after|"
+    r"by)(?: on| at| by [A-Z][a-z]+)?"
+    r"[ :]{1,2}$|(?:기념일|발표일|설립일|개통일|입사일)[은는이가 :]{0,3}$",
+    re.IGNORECASE,
+)
+
+
+def _long_ago(value: str) -> bool:
+    year = _YEAR.search(value)
+    return year is not None and int(year.group()) <= date.today().year - _GROWN
+
+
 def births(text: str, labels: Labels) -> Iterator[Span]:
     last = -1  # where the birth before it ends
+    stray: list[tuple[int, int]] = []
+    personal: bool | None = None  # whether the text is of the kind that lists people with their births
     for match in _DATE.finditer(text):
         start, end = match.span()
         if not _valid(match.group()):
+            continue
+        if _OTHER_DAY.search(text, max(0, start - 30), start):
             continue
         joined = match.group().isdigit()
         if (
@@ -67,6 +96,18 @@ def births(text: str, labels: Labels) -> Iterator[Span]:
         ):
             last = end
             yield Span(start, end, "DATE_OF_BIRTH", 0.8)
+        elif not joined and _long_ago(match.group()) and labels.before(start, 30) not in ("date", "other"):
+            if _NAMED.search(text, max(0, start - 40), start) and _ROW_ENDS.match(text, end):
+                if personal is None:
+                    personal = labels.has(_PERSONAL) or HEALTH.search(text) is not None
+                if personal:
+                    last = end
+                    yield Span(start, end, "DATE_OF_BIRTH", 0.7)
+                    continue
+            stray.append((start, end))
+    if last < 0 and labels.has(("dob",)):  # "address and date of birth? - 9 Kestrel Mews, TA1 9QX, 16.12.1971"
+        for start, end in stray:
+            yield Span(start, end, "DATE_OF_BIRTH", 0.6)
     for match in _DIRECT.finditer(text):
         yield Span(*match.span("ko" if match["ko"] else "en"), "DATE_OF_BIRTH", 0.7)
 

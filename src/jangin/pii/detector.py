@@ -14,6 +14,7 @@ from jangin.pii.births import births
 from jangin.pii.english_addresses import english_addresses
 from jangin.pii.english_names import english_names
 from jangin.pii.european_addresses import european_addresses
+from jangin.pii.ip_addresses import ip_addresses
 from jangin.pii.korean_addresses import korean_addresses
 from jangin.pii.korean_names import korean_names
 from jangin.pii.labels import Labels
@@ -28,6 +29,7 @@ TIMEOUT_S = 20.0
 _WINDOW, _OVERLAP = 16_000, 400  # no rule looks further than the overlap
 _DIGIT = re.compile("[0-9]")
 _FOUR_DIGITS = re.compile("[0-9][^0-9]{0,4}[0-9][^0-9]{0,4}[0-9][^0-9]{0,4}[0-9]")
+_WASHINGTON = re.compile("[A-Z]{7}[0-9]{3}[A-Z0-9]{2}")  # a licence with three digits only
 _HANGUL = re.compile("[가-힣]{2}")
 _LATIN = re.compile("[A-Za-z]{2}")
 _BIRTH = re.compile(r"생일|출생|생년|birth|\bborn\b|\bd\.?o\.?b\b", re.IGNORECASE)
@@ -131,7 +133,7 @@ class Detector:
 def structured(text: str, labels: Labels | None = None) -> Iterator[Span]:
     """All identifiers of one window of plain text, without Presidio; `jangin check` shares it."""
     yield from identifiers.emails(text)
-    if not _FOUR_DIGITS.search(text):
+    if not _FOUR_DIGITS.search(text) and not _WASHINGTON.search(text):
         if _SPELT.search(text):
             yield from phones(text, labels or Labels(text))
         if _BIRTH.search(text) and _DIGIT.search(text):
@@ -149,7 +151,7 @@ def structured(text: str, labels: Labels | None = None) -> Iterator[Span]:
     yield from identifiers.ibans(text)
     yield from identifiers.social_security(text, labels)
     yield from identifiers.nhs_numbers(text, labels)
-    yield from identifiers.ip_addresses(text, labels)
+    yield from ip_addresses(text, labels)
     yield from announced(text, labels, korean)
     yield from births(text, labels)
 

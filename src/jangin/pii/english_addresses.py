@@ -79,7 +79,8 @@ _FLAT_BEFORE = re.compile(
     r"[0-9][A-Za-z0-9/-]{0,6}|[A-Za-z](?![A-Za-z])),?[ \n]{1,2}|(?:[0-9]{1,2}(?:st|nd|rd|th)|Top|Ground|First|"
     r"Second|Third|Basement|Upper|"
     r"Lower)[ ]"
-    r"(?:Floor Flat|Floor|Flat),?[ \n]{1,2}|(?:The )?(?:[A-Z][a-z]+[ ]){1,3}(?:House|Cottage|Lodge|Farm|Barn|"
+    r"(?:Floor Flat|Floor|Flat),?[ \n]{1,2}|(?<![0-9/])[0-9GB]{1,2}/[0-9]{1,2},[ ]|(?:The )?(?:[A-Z][a-z]+[ "
+    r"]){1,3}(?:House|Cottage|Lodge|Farm|Barn|"
     r"Rectory|Vicarage|"
     r"Hall|Mill|Court|Tower|Building|Apartments|Villa|Mansions|Point|Wharf),[ ]){1,3}$",
     re.IGNORECASE,
@@ -88,8 +89,8 @@ _FLAT_BEFORE = re.compile(
 _PREMISES = re.compile(
     r"\b(?:store|shop|branch|office|restaurant|warehouse|clinic|hospital|museum|hotel|depot|station|headquarters|"
     r"HQ|showroom|"
-    r"outlet|plant|library|church|school|venue|pharmacy|gym|cafe|theatre|theater|garage|surgery)(?:'s)?[ ](?:is[ ])?"
-    r"(?:located[ ])?(?:at|on|in)[ ]$",
+    r"outlet|plant|library|church|school|venue|pharmacy|gym|cafe|theatre|theater|garage|surgery)(?:'s)?"
+    r"(?:[ ](?:is[ ])?(?:located[ ])?(?:at|on|in)[ ]|,[ ]|[ ]?[(:][ ]?)$",
     re.IGNORECASE,
 )
 _POSTCODE_LABELLED = re.compile(rf"post[ ]?code(?: is|:| of)?[ ]{{1,2}}({_POSTCODE})(?![A-Za-z0-9])", re.IGNORECASE)
@@ -135,6 +136,8 @@ def _street(text: str, match: re.Match) -> bool:
     kind, short = match["kind"], match["kind"].lower() in _SHORT_KINDS
     if "," in text[match.end("number") : match.start("name")] and not _placed(text, match):
         return False  # Series 9, Sport Loop
+    if len(match["number"]) > 5 and "," in text[match.end("number") : match.start("name")]:
+        return False  # chart no. is 403242, filed under Pike
     if words == ["The"] and kind[0].isupper():  # 9 The Crescent, Bath BA1 2LR
         return _UK_TAIL.match(text, match.end()) is not None
     if any(word.lower().strip(".") in _NOT_NAMES for word in words) or any(

@@ -1,13 +1,13 @@
-"""Identifiers of the wider world: mail, cards, IBAN, SSN, NHS numbers, IP addresses."""
+"""Identifiers of the wider world: mail, cards, IBAN, SSN, NHS numbers."""
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Iterator
 
 from jangin.pii import checks
 from jangin.pii.labels import Labels
+from jangin.pii.shapes import goods
 from jangin.pii.spans import Span
 
 _AT = r"(?:@|[ ]?[\[(]at[\])][ ]?|[ ]?골뱅이[ ]?)"
@@ -17,25 +17,30 @@ EMAIL = re.compile(
     r"(?:" + _DOT + r"[A-Za-z0-9-]{1,63}){0,4}" + _DOT + r"[A-Za-z]{2,24}(?![A-Za-z0-9])",
     re.IGNORECASE,
 )
+_SPELT = re.compile(
+    r"(?<![A-Za-z0-9@._-])(?<!underscore )(?<!dash )(?<!hyphen )(?!(?:us|me|look|it|find|shop|online|visit|go|buy|"
+    r"or|available|here|is|are|site|website|and)[ ])"
+    r"(?=[^ ]{2})[A-Za-z0-9_%+'-]{1,2}[A-Za-z0-9._%+'-]{0,40}(?:[ ]dot[ ][a-z0-9]{1,20}){0,2}[ ]at[ ][A-Za-z0-9-]{2,40}"
+    r"(?:[ ]dot[ ][A-Za-z]{2,12}){1,3}(?![A-Za-z0-9])",
+    re.IGNORECASE,
+)
 _AT_SIGN = re.compile(r"[\[(][Aa][Tt][\])]|골뱅이")
 _PICTURE = re.compile(r"@[0-9]x\.(?:png|jpe?g|gif|svg|webp)$", re.IGNORECASE)
 _CARD = re.compile(
     r"(?<![0-9A-Za-z])(?<![0-9][-.])(?:[2-69](?:[ ]?-?[ ]?\n?[0-9]){12,18}|"
     r"[2-69][0-9]{3}([ ]{2}|[._/])[0-9]{4}\1[0-9]{4}\1[0-9]{4})(?!-?[0-9])"
 )
-_IBAN = re.compile(r"(?:(?<![A-Za-z0-9])|(?<=IBAN)|(?<=iban))[A-Za-z]{2}[0-9]{2}(?=[ .-]?[A-Za-z0-9]{2})")
+_IBAN = re.compile(r"(?:(?<![A-Za-z0-9])|(?<=IBAN)|(?<=iban))[A-Za-z]{2}[0-9]{2}(?=[ .-]{0,2}[A-Za-z0-9])")
 _SSN = re.compile(
-    r"(?<![0-9])(?<![0-9][-.])([0-9]{3})([- ./]?\n?|[ ]-[ ])([0-9]{2})([- ./]?\n?|[ ]-[ ])([0-9]{4})(?!-?[0-9])"
+    r"(?<![0-9])(?<![0-9][-.])([0-9]{3})([- ./]?\n?|[ ]-[ ]|[ ]{2})([0-9]{2})([- ./]?\n?|[ ]-[ ]|[ "
+    r"]{2})([0-9]{4})(?!-?[0-9])"
 )
 _NINE = re.compile(r"(?<![0-9])(?<![0-9][-.])[0-9](?:[- ]?[0-9]){8}(?!-?[0-9])")
 _NHS = re.compile(
     r"(?<![0-9])(?<![0-9][-.])[0-9]{3}([- ./]?\n?|[ ][-/][ ]|[ ]{2})[0-9]{3}([- ./]?\n?|[ ][-/][ ]|"
     r"[ ]{2})[0-9]{4}(?![A-Za-z]|-?[0-9])"
 )
-_IPV4 = re.compile(r"(?<![0-9A-Za-z.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![0-9])(?!\.[0-9])(?![A-Za-z-])")
-_IPV6 = re.compile(r"(?<![0-9A-Za-z:.])(?:[0-9A-Fa-f]{1,4}:{1,2}|::){2,8}(?:[0-9A-Fa-f]{1,4})?(?![0-9A-Za-z:])")
-_IP_SAYS = ("ip",)
-
+_NHS_ODD = re.compile(r"(?<![0-9])(?<![0-9][-.])[0-9](?:[-./ ]{0,3}\n?[0-9]){9}(?![A-Za-z]|[-/. ]?[0-9])")
 _NANP = re.compile(r"[2-9][0-9]{2}[2-9](?!11)[0-9]{6}")
 HEALTH = re.compile(
     r"(?<![A-Za-z])(?:patients?|pts?|GP|GP2GP|EMIS|SystmOne|surgery|clinics?|clinical|clinician|hospitals?|"
@@ -51,7 +56,7 @@ HEALTH = re.compile(
     r"ultrasound|podiatry|CAMHS|injections?|injury|symptoms?|surgeon|operation|treatment|test results?|lab|labs|"
     r"EPR|SCR|DNACPR|Datix|flu|covid|MMR|hospitalised|anaesth\w+|antenatal|fracture\w*|mental health|next of kin|"
     r"tablets?|dos(?:e|age)|scans?|MRI|CT|ECG|X-?rays?|carers?|care home|hospice|dementia|diabet\w+|therap\w+|biopsy|"
-    r"PDS|Spine|e-RS|ICB|CCG|trust|DOB)(?![A-Za-z])|환자|병원",
+    r"care records?|PDS|Spine|e-RS|ICB|CCG|trust|DOB)(?![A-Za-z])|환자|병원",
     re.IGNORECASE,
 )
 _RING = re.compile(
@@ -77,6 +82,9 @@ _OTHERWISE = frozenset(
 
 
 def emails(text: str) -> Iterator[Span]:
+    if " dot " in text or " DOT " in text:
+        for match in _SPELT.finditer(text):
+            yield Span(*match.span(), "EMAIL_ADDRESS", 0.9)
     if "@" not in text and not _AT_SIGN.search(text):
         return
     for match in EMAIL.finditer(text):
@@ -98,7 +106,7 @@ def cards(text: str, labels: Labels) -> Iterator[Span]:
         if not checks.card(digits):
             continue
         topic = labels.topic(start, end)
-        if topic == "other" and not labels.near(("card",), start, end, 30, 15):
+        if topic == "other" and labels.naming(start) == topic and not labels.near(("card",), start, end, 30, 15):
             continue
         yield Span(start, end, "CREDIT_CARD", 0.96)
 
@@ -136,7 +144,10 @@ def social_security(text: str, labels: Labels) -> Iterator[Span]:
         if topic == "ssn" or (named and (hyphens or topic is None or (grouped and topic == "phone"))):
             yield Span(start, end, "US_SSN", 0.95)
         elif (
-            hyphens and topic not in ("other", "brn", "version") and labels.before(start, 15) not in ("bank", "account")
+            hyphens
+            and topic not in ("other", "brn", "version")
+            and labels.before(start, 15) not in ("bank", "account")
+            and not goods(text, start, end)
         ):
             yield Span(start, end, "US_SSN", 0.74)
     if labels.has(("ssn",)):
@@ -154,6 +165,14 @@ def nhs_numbers(text: str, labels: Labels) -> Iterator[Span]:
         for digits in [re.sub(r"[^0-9]", "", match.group())]
         if checks.nhs(digits)
     ]
+    if labels.has(("nhs",)):
+        for match in _NHS_ODD.finditer(text):  # in whatever groups, beside the word
+            start, end = match.span()
+            beside = labels.topic(start, end, 50) == "nhs" or (
+                labels.near(("nhs",), start, end, 50, 20) and labels.naming(start) in (None, "phone")
+            )  # "the NHS app says my number is ..."
+            if beside and checks.nhs(re.sub("[^0-9]", "", match.group())):
+                yield Span(start, end, "UK_NHS", 0.94)
     for match, digits in valid:
         start, end = match.span()
         if labels.before(start, 50) == "nhs" or labels.near(("nhs",), start, end, 70, 40):
@@ -163,7 +182,7 @@ def nhs_numbers(text: str, labels: Labels) -> Iterator[Span]:
             continue
         if text[start - 1 : start].isalpha() or labels.before(start, 20) in _OTHERWISE:
             continue  # ORD9434765919
-        if _RING.search(text, max(0, start - 40), start):
+        if _RING.search(text, max(0, start - 40), start) or (not match[1] and labels.before(start) == "account"):
             continue
         grouped = match[1] == match[2] != ""
         blanks = grouped and match[1] == " " and not labels.has(("phone",))
@@ -176,29 +195,3 @@ def nhs_numbers(text: str, labels: Labels) -> Iterator[Span]:
         ):
             # Right behind the word it is rather a hospital's own number that passes the check by chance.
             yield Span(start, end, "UK_NHS", 0.7 if labels.before(start, 20) == "mrn" else 0.86)
-
-
-def ip_addresses(text: str, labels: Labels) -> Iterator[Span]:
-    """Not loopback, not the addresses that mean 'any' or 'everybody', not versions."""
-    for match in _IPV4.finditer(text):
-        start, end = match.span()
-        parts = match.group().split(".")
-        if any(int(part) > 255 or (len(part) > 1 and part[0] == "0") for part in parts):
-            continue
-        if match.group() == "0.0.0.0" or parts[0] == "127" or match.group().startswith("255."):
-            continue
-        topic = labels.topic(start, end, 30)
-        if topic is None and labels.near(("version",), start, end, 110, 0) and not labels.has(_IP_SAYS):
-            continue
-        if topic in ("version", "other") or (all(int(part) < 20 for part in parts) and topic not in _IP_SAYS):
-            continue
-        yield Span(start, end, "IP_ADDRESS", 0.85)
-    if text.count(":") < 2:
-        return
-    for match in _IPV6.finditer(text):
-        try:
-            address = ipaddress.IPv6Address(match.group())
-        except ValueError:
-            continue
-        if len(match.group()) > 5 and not address.is_loopback and not address.is_unspecified:
-            yield Span(*match.span(), "IP_ADDRESS", 0.85)

@@ -34,6 +34,9 @@ _ELSEWHERE = re.compile(
     r"Russian|Ukrainian|Polish|Dutch|Swiss|Swedish|Norwegian|Danish|Portuguese|Malaysian|Singapore|Singaporean|Taiwan|"
     r"Taiwanese|Pakistani|Bangladeshi|Egyptian|Israeli|Saudi|Argentine|Colombian|Peruvian|New Zealand)\b"
 )
+# Without the word passport: of people who travel.
+_TRAVELS = re.compile("출국|입국|탑승|여행|항공|발권|비자|환승|출입국|여행자|승객|투숙|체크인|명단")
+_PARCEL = re.compile(r"(?:택배|등기|우편|소포|배송)(?:번호)?[ :#(]{0,3}$")
 _ACCOUNT = re.compile(r"(?<![0-9A-Za-z+])(?<![0-9][-.])[0-9]{2,6}(?:[ ]?-[ ]?\n?[0-9]{1,8}){1,4}(?!-?[0-9])")
 _ACCOUNT_SPACED = re.compile(r"(?<![0-9A-Za-z+])(?<![0-9][-.])[0-9]{2,6}(?:[ .][0-9]{2,8}){1,3}(?![-. ]?[0-9])")
 _ACCOUNT_BARE = re.compile(r"(?<![0-9A-Za-z+.,])(?<![0-9A-Za-z]-)[0-9]{10,16}(?!-?[0-9])(?![.,][0-9])(?!\s?원)")
@@ -111,6 +114,8 @@ def licences(text: str, labels: Labels) -> Iterator[Span]:
         start, end = match.span()
         topic = labels.topic(start, end)
         hyphens = all("-" in match[group] for group in (1, 2, 3))
+        if match.group().isdigit() and not _HANGUL.search(text) and "Korea" not in text:
+            continue  # North Carolina gives out twelve digits
         if topic == "driver" or (hyphens and topic not in ("bank", "other", "account")):
             yield Span(start, end, "KR_DRIVER_LICENSE", 0.93 if topic == "driver" else 0.7)
     for match in _OLD_LICENCE.finditer(text):
@@ -125,12 +130,20 @@ def passports(text: str, labels: Labels, korean: bool) -> Iterator[Span]:
         topic = labels.topic(start, end)
         if topic == "passport" or (topic not in ("other", "version", "driver", "mrn") and match.group()[0].isupper()):
             yield Span(start, end, "KR_PASSPORT", 0.95 if topic == "passport" else 0.6)
+    travels = korean and _TRAVELS.search(text) is not None
     for match in _PASSPORT_OLD.finditer(text):
         start, end = match.span()
-        if labels.topic(start, end) == "passport" and (
-            korean or not _ELSEWHERE.search(text, max(0, start - 60), end + 60)
+        topic = labels.topic(start, end)
+        if topic == "passport" and (
+            korean
+            or (
+                (match.group()[0] in "MSms" or "Korea" in text)
+                and not _ELSEWHERE.search(text, max(0, start - 60), end + 60)
+            )
         ):
             yield Span(start, end, "KR_PASSPORT", 0.92)
+        elif travels and topic is None and match.group()[0].isupper():
+            yield Span(start, end, "KR_PASSPORT", 0.6)
 
 
 def accounts(text: str, labels: Labels) -> Iterator[Span]:
@@ -153,6 +166,8 @@ def accounts(text: str, labels: Labels) -> Iterator[Span]:
             shaped = tuple(map(len, groups)) in _SHAPES
             mobile = groups[0] in ("010", "011", "016", "017", "018", "019") and digits in (10, 11)
             if mobile and not (labels.before(start, 8) == "bank" and not labels.near(("phone",), start, end, 20, 10)):
+                continue
+            if (topic == "other" and labels.naming(start) == topic) or _PARCEL.search(text, max(0, start - 9), start):
                 continue
             if beside or topic == "bank":
                 score = 0.88

@@ -10,7 +10,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable
 
-from jangin.pii.label_words import AGAINST, NEUTRAL, TOPIC_OF
+from jangin.pii.label_words import AGAINST, NEUTRAL, TOPIC_OF, WEAK
 from jangin.pii.tables import Cell, cells
 
 # Where a sentence ends; "no. 12" and "Acct. 12" are none.
@@ -20,16 +20,37 @@ _END = re.compile(
 _LIST = re.compile(
     r"[^A-Za-z가-힣]*(?:(?:and|or|to|through|및|와|과|또는|no|nos|number|numbers|is|are)[^A-Za-z가-힣]*){0,2}"
 )
+_FIELDS = re.compile(r"[ ][/|][ ]|\t|\|")  # between things of different kinds
 _VERB = re.compile(
     r"[ ](?:the|my|your|an?|on|in|if|whether|for|purchase|order|status|up|out|with|this|that|all|its?|his|her|eta|"
-    r"when|where|what)\b"
+    r"when|where|what|of)\b"
 )  # checking the order
+_VERBS = frozenset(("checking", "update", "release", "build", "savings", "saving"))
 _ON = re.compile(
-    r"(?:[ ](?:numbers?|no\.?|code|id))?[ ](?:on|in|at|for|from)[ ](?:(?:the|my|your|his|her|our|their|this|that|"
+    r"(?:[ ](?:numbers?|no\.?|nr|code|id|#))?[ ](?:on|in|at|for|from)[ ](?:(?:the|my|your|his|her|our|their|this|that|"
     r"a)[ ])?(?:[a-z]+[ ])?"
 )
 _SAYS = re.compile(r"\b(?:is|was|are|were|reads|says|shows|should|will be)\b|:")
 _CLAUSE_END = re.compile(r"[.;!?\n]|, ")
+# Between a value and the label that explains it: "531904477, your old UK passport", "S77204519 (the ... license)".
+_APPOSED = re.compile(
+    r"[\"'”’)\]]{0,2}[ ]?(?:[(\[](?!see |per |in |for |copy |check |not )|(?:,|-{1,2}|:)[ ]?(?=[A-Za-z])|"
+    r"(?=(?:is|was|are|being|as|belongs|an?) ))[ ]?"
+    r"(?:(?:(?:and )?that(?:['’]?s| is| was)|thats|which is|which was|it['’]?s|its|this is|is|was|are|being|as|"
+    r"belongs to)[ ])?"
+    r"(?:(?:also|both|still|just|actually|on|from)[ ])?"
+    r"(?:(?:the|my|your|his|her|their|our|an?|old|new|current|same)[ ](?:[A-Za-z'’.]{2,14}[ ]){0,2}|"
+    r"(?:[A-Za-z'’.]{2,14}[ ]){0,2}(?<=[( \[]))?"
+)
+_EXPLAINED = re.compile(  # what follows such a label; "..., my account is locked" is another clause
+    r"(?:['’]s)?(?:[ ](?:numbers?|no\.?|#|nos?\.?|card|id|code|one))?(?:[ ]{0,2}(?:[.,;:!?)\]\n\"'(-]|$)|"
+    r"[ ](?:and|but|so|please|pls|thanks|the|i|with|for|from|of|at|in|on|that|which|if|hopefully|not|he|she|they)\b)",
+    re.IGNORECASE,
+)
+_NAMING = re.compile(
+    r"(?:(?:nos?\.?|numbers?|num|nr|id|code|ref|is|was|are)(?![A-Za-z])|번호|[ :#=.(\"'“\[-])*", re.IGNORECASE
+)
+_VALUE_BEFORE = re.compile(r"[0-9][0-9A-Za-z-]{3,}[ ]?[(\[]$")  # ... before a label in brackets
 
 
 def trie(words: Iterable[str]) -> str:
@@ -71,7 +92,7 @@ class Labels:
                     found.append((start, end, TOPIC_OF[text[start:end].lower()]))
                 else:
                     end = start + 1  # "bank acc" of "bank account": look for what begins within it
-            elif word != "checking" or _VERB.match(low, end) is None:
+            elif word not in _VERBS or _VERB.match(low, end) is None:
                 found.append((start, end, TOPIC_OF[word]))
             match = _LABEL.search(low, end)
         self._found = found
@@ -139,10 +160,12 @@ class Labels:
         )
 
     def _bound(self, end: int, start: int) -> bool:
-        between = self._text[end:start]
-        if _END.search(between):
+        if _END.search(self._text, end, start):
             return False
-        return not any(map(str.isdigit, between)) or _LIST.fullmatch(between) is not None
+        between = self._text[end:start].removeprefix("s")  # "chart numbers 18204 and 18205"
+        if not any(map(str.isdigit, between)):
+            return True
+        return _LIST.fullmatch(between) is not None and _FIELDS.search(between) is None
 
     def after(self, end: int, reach: int = 10) -> str | None:
         """The topic of the nearest label that begins within `reach` characters after, in the same clause, with no digit
@@ -158,7 +181,56 @@ class Labels:
 
     def topic(self, start: int, end: int, reach: int = 40) -> str | None:
         """The label that speaks of this value: the one before it, or else the one right after it."""
-        return self.before(start, reach) or self.after(end)
+        return self.explained(start, end, self.before(start, reach)) or self.after(end)
+
+    def explained(self, start: int, end: int, before: str | None) -> str | None:
+        """`before`, the topic of the label before the value, unless what follows explains the value otherwise."""
+        if before == "phone" and self._weak(start):  # "the number's 424461964 according to my passport"
+            other = self.after(end, 45)
+            if other is not None and other not in AGAINST:
+                return other
+        behind = self._explains(end)
+        if behind is None or behind == before:
+            return before
+        in_brackets = self._text.startswith((" (", "("), end)  # "your ref P160126 (hospital number)"
+        if before is not None and self.naming(start) == before and not (in_brackets and before in AGAINST):
+            return before
+        if before is None or before in AGAINST or not self._text.startswith(",", end) or self._spent(start):
+            return behind
+        return before
+
+    def _explains(self, end: int) -> str | None:
+        """The topic of a label in apposition: "..., my old passport", "... (NHS no.)"."""
+        place = bisect_right(self._ends, end)
+        for first, last, topic in self._found[place : place + 2]:  # "a valid UK passport": the second one
+            if not 0 < first - end <= 45:
+                return None
+            if _APPOSED.fullmatch(self._text, end, first) and _EXPLAINED.match(self._text, last):
+                return topic
+        return None
+
+    def _weak(self, start: int) -> bool:
+        """Whether the label before only says that it is a number."""
+        first, last, _ = self._found[bisect_right(self._ends, start) - 1]
+        return self._text[first:last].lower() in WEAK
+
+    def _spent(self, start: int) -> bool:
+        """Whether the label before stands in brackets behind another value: "821-73-5096 (SSN) and ..."."""
+        first = self._found[bisect_right(self._ends, start) - 1][0]
+        return _VALUE_BEFORE.search(self._text, max(0, first - 24), first) is not None
+
+    def naming(self, start: int) -> str | None:
+        """The topic of the label right before, with nothing but "no.", ":" or "is" in between."""
+        place = bisect_right(self._ends, start) - 1
+        if place < 0 or start - self._ends[place] > 16:
+            return None
+        return self._found[place][2] if _NAMING.fullmatch(self._text, self._ends[place], start) else None
+
+    def bound(self, start: int) -> bool:
+        """Whether no number stands between the label before and the value, but those of one list, and no sentence
+        ends."""
+        place = bisect_right(self._ends, start) - 1
+        return place < 0 or self._bound(self._ends[place], start)
 
     def near(self, topics: Iterable[str], start: int, end: int, reach: int = 60, beyond: int = 30) -> bool:
         """Whether one of the topics is named within `reach` before or `beyond` after."""
@@ -184,6 +256,8 @@ def _whole(text: str, start: int, end: int) -> bool:
     before = text[start - 1] if start else ""
     if before.isalpha() and before.isascii() and not (text[start].isupper() and before.islower()):
         return False
+    if before.isdigit() and end - start <= 2:
+        return False  # M399V8239
     if not text[end - 1].isalnum():
         return True  # pt#A4482
     after = text[end : end + 2]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from jangin.pii.words import words
+
 # Separators left out; "L7" is a letter and seven digits, "*" nine of either.
 _FORMATS = {
     "Alabama": "7|8", "Alaska": "7", "Arizona": "L8|9", "Arkansas": "8|9", "California": "L7", "Colorado": "9",
@@ -27,6 +29,19 @@ def _pattern(formats: str) -> re.Pattern[str]:
 
 _BY_STATE = {state: _pattern(formats) for state, formats in _FORMATS.items()}
 STATES = tuple(sorted(_FORMATS, key=len, reverse=True))
+STATE_OF = dict(
+    zip(
+        words("""
+    AL AK AZ AR CA CO CT DE FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV NH NJ NM NY NC ND OH OK OR PA RI
+    SC SD TN TX UT VT VA WA WV WI WY DC
+"""),
+        _FORMATS,
+    )
+)
+ABBREVIATED = re.compile(  # "R998949231634 (FL)"
+    r"(?<![A-Za-z0-9-])(?P<a>(?=[A-Z0-9-]*[0-9]{3})[A-Z0-9](?:-?[A-Z0-9]){5,16})(?:,? \(|, | ?/ ?| out of | from )"
+    r"(?P<state>" + "|".join(STATE_OF) + r")(?![A-Za-z0-9])"
+)
 _STATE = re.compile(r"\b(" + "|".join(STATES) + r")n?\b")
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from jangin.pii.labels import Labels
+from jangin.pii.shapes import goods
 from jangin.pii.spans import Span
 
 # Between groups: at most a hyphen, dot or bracket with blanks around, or a line break.
@@ -129,6 +130,11 @@ def phones(text: str, labels: Labels) -> Iterator[Span]:
         bare = "-" not in match.group() and " " not in match.group()
         if bare and start and text[start - 1].isascii() and text[start - 1].isalpha():
             continue  # ORD01012345678
+        ten = bare and (match.group()[:3] != "010" or len(match.group()) == 10)
+        if ten and labels.topic(start, end) in (*_NOT_A_PHONE, "bank"):
+            continue  # ten digits of an account
+        if match.group()[:3] == "011" and labels.naming(start) == "other":
+            continue
         score = 0.6 if labels.before(start, 12) == "bank" else 0.9
         yield Span(start, end, "PHONE_NUMBER", score)
     nought = "0" in text
@@ -149,7 +155,7 @@ def phones(text: str, labels: Labels) -> Iterator[Span]:
     for match in _AMERICAN.finditer(text):
         start, end = match.span()
         topic = labels.topic(start, end)
-        if match["area"] in _TOLL_FREE or topic in _NOT_A_PHONE or topic == "service":
+        if match["area"] in _TOLL_FREE or topic in _NOT_A_PHONE or "service" in (topic, labels.after(end, 8)):
             continue
         if start and text[start - 1].isascii() and text[start - 1].isalpha():
             continue  # R240318-0912
@@ -157,6 +163,8 @@ def phones(text: str, labels: Labels) -> Iterator[Span]:
         if _company(text, start):
             continue
         if match["mid"][1:] == "11" and match["mid"][0] not in "5":
+            continue
+        if topic != "phone" and goods(text, start, end):
             continue
         if separated or topic == "phone":
             yield Span(start, end, "PHONE_NUMBER", 0.8 if topic == "phone" else 0.7)
@@ -194,7 +202,7 @@ def phones(text: str, labels: Labels) -> Iterator[Span]:
     for pattern in (_BARE_KOREAN, _LOCAL):
         for match in pattern.finditer(text):
             start, end = match.span()
-            if labels.before(start, 30) == "phone":
+            if labels.before(start, 45) == "phone":
                 yield Span(start, end, "PHONE_NUMBER", 0.6)
     if "공" in text:
         for match in _SPELT.finditer(text):

@@ -19,7 +19,7 @@ _ANCHOR = re.compile(
     rf"|{_UK}"
     rf"|\(?(?:{_PROVINCES})\)?,?[ ]{{1,2}}[A-Z][0-9][A-Z][ ]?[0-9][A-Z][0-9]"
     r"|(?:NSW|VIC|QLD|SA|TAS|ACT)[ ]{1,2}[0-9]{4}"
-    r"|(?:Dublin)[ ][0-9]{1,2}|[A-Z][0-9][0-9W][ ][A-Z0-9]{4}"
+    r"|Dublin[ ][0-9]{1,2}(?:,?[ ][A-Z][0-9][0-9W][ ]?[A-Z0-9]{4})?|[A-Z][0-9][0-9W][ ][A-Z0-9]{4}"
     r"|Singapore[ ][0-9]{6}|(?:Auckland|Wellington|Christchurch|Hamilton|Dunedin|Tauranga)[ ][0-9]{4}"
     r"|(?:Mumbai|Delhi|New Delhi|Bengaluru|Bangalore|Chennai|Kolkata|Hyderabad|Pune|Ahmedabad|Jaipur|Kochi)[ "
     r"-]{1,3}[0-9]{6}"
@@ -37,12 +37,15 @@ _UNITS = (
     r"Level|Lot|Space|"
     r"Trailer|Villa|Tower|P\.?O\.? Box|PO|Box|PSC|RR|Rural Route|HC|Plot|No\.?|#"
 )
-_SMALL = "of|the|on|upon|and|or|de|la|le|del|der|en|in|by|under|with|an|y|rue|av|boul|boulevard|chemin|rang|place|calle"
+_SMALL = (
+    "of|the|on|upon|and|or|de|des|du|la|le|les|del|der|en|in|by|under|with|an|y|rue|av|boul|boulevard|chemin|rang|"
+    "place|calle"
+)
 _TOKEN = rf"(?:[A-ZÀ-ÖØ-Þ0-9#(][A-Za-zÀ-ÖØ-öø-ÿ0-9.'’#/()-]{{0,24}}|{_SMALL})"
 _SEGMENT = re.compile(rf"(?:^|(?<=[ :(\"“]))(?P<kept>{_TOKEN}(?:[ ]{{1,2}}{_TOKEN}){{0,7}})[ ]{{0,2}}$")
 _NUMBERED = re.compile(
     rf"(?<![A-Za-z0-9])(?:(?:{_UNITS})[ ]{{0,1}}#?[A-Za-z]?-?[0-9]{{1,5}}[A-Za-z]?(?:[/-][0-9]{{1,4}})?|"
-    rf"[A-Z]-[0-9]{{1,4}}(?=,)|"
+    rf"[A-Z]-[0-9]{{1,4}}(?=,)|[0-9]{{1,2}}/[0-9]{{1,2}}$|"
     r"(?:Top|Ground|Basement|Upper|Lower|First|Second|Third|[0-9]{1,2}(?:st|nd|rd|th))[ ](?:Floor|Flat)(?:[ ]Flat)?|"
     r"[0-9]{1,5}(?:[-/][0-9]{1,4})?[A-Za-z]?,?[ ](?=[A-Z0-9]|rue |av |boul|chemin |rang |place )|One[ ](?=[A-Z]))"
 )

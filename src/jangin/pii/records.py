@@ -55,6 +55,12 @@ _SEX_AGE = re.compile(
 _IN_RECORD = re.compile(
     r"(?<![A-Za-z])(?:[Rr]ecord|MR)[ :#]{1,2}(?P<a>[A-Z]{0,3}-?[0-9]{4}[0-9-]{1,8}(?<!-))(?![0-9A-Za-z]|[.,/][0-9])"
 )
+# "Her record at St Luke's is under number 4482177"
+_UNDER = re.compile(
+    r"(?<![A-Za-z])(?:[Rr]ecords?|[Ff]iles?|[Nn]otes|[Cc]hart)[ ](?:at|with|from|in|is|are)[ ](?:[^.\n0-9:]|"
+    r"St\.){0,40}?(?:number|no\.?|under|#)[ :]"
+    r"{1,2}(?P<a>[A-Z]{0,3}-?[0-9]{5,10})(?![0-9A-Za-z]|[.,/-][0-9])"
+)
 _RECORD = re.compile(r"(?<![A-Za-z0-9])MRN?-[0-9]{2,}(?:-[0-9]{2,}){0,3}(?![A-Za-z0-9])")
 _SIX_DIGITS = re.compile("[0-9]{4}-?[0-9]{2}")
 
@@ -87,7 +93,7 @@ def _rows(text: str) -> Iterator[Span]:
     """Numbers of patients that no label announces, in texts of health care."""
     health: bool | None = None
     lists = ((_KOREAN_ROW, 2), (_ENGLISH_ROW, 2)) if "\n" in text else ()
-    for pattern, least in (*lists, (_AGE_SEX, 1), (_SEX_AGE, 1), (_IN_RECORD, 1)):
+    for pattern, least in (*lists, (_AGE_SEX, 1), (_SEX_AGE, 1), (_IN_RECORD, 1), (_UNDER, 1)):
         matches = list(pattern.finditer(text))
         if len(matches) < least:
             continue

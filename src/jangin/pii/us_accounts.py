@@ -8,12 +8,19 @@ from collections.abc import Iterator
 from jangin.pii import checks
 from jangin.pii.korean_ids import KOREAN_BANK
 from jangin.pii.labels import Labels
-from jangin.pii.shapes import DIGITS, TOKEN, dated, topic_of
+from jangin.pii.shapes import DIGITS, QUANTITY, TOKEN, dated, topic_of
 from jangin.pii.spans import Span
 
 _SORTED = re.compile(
     r"(?<![0-9-])(?P<sort>[0-9]{2}([- ])[0-9]{2}\2[0-9]{2})(?:[ ,;|/]{1,3}|[ ]?\n)"
-    r"(?:(?:and |& )?(?:acc(?:oun)?t?\.?|a/c)?[ ]?(?:no\.?|number|num)?[ :]{0,2})?(?P<account>[0-9]{8})(?![0-9-])",
+    r"(?:(?:and |& )?(?P<word>acc(?:oun)?t?\.?|a/?c)?[ ]?(?:no\.?|number|num)?[ "
+    r":]{0,2})?(?P<account>[0-9]{8})(?![0-9-])",
+    re.I,
+)
+_SORTED_BEHIND = re.compile(  # "25203854, sort code 20-44-82"
+    r"(?<![0-9-])(?P<account>[0-9]{8})[ ,;/]{1,3}(?:with |and |at |in )?(?:sort(?:[ ]?code)?|s/?c)(?:[ ](?:no\.?|"
+    r"number|is))?"
+    r"[ :]{1,2}(?P<sort>[0-9]{2}([- ]?)[0-9]{2}\3[0-9]{2})(?![0-9-])",
     re.I,
 )
 _EIGHT = re.compile("[0-9]{8}(?![0-9])")
@@ -27,7 +34,8 @@ _NINE = re.compile(r"[0-9](?:[- ]?[0-9]){8}(?![0-9])")
 _BANKING = re.compile(
     r"(?<![A-Za-z])(?:routing|MICR|ABA|RTN|ACH|wires?|wiring|deposits?|banks?|banking|checking|savings|acct|account|"
     r"credit union|payroll|"
-    r"void(?:ed)? che(?:ck|que)|checks|cheques|checkbook|direct deposit)(?![A-Za-z])",
+    r"(?:void(?:ed)?|my|your|the|a|this|blank|paper|personal) che(?:ck|que)|checks|cheques|checkbook|direct "
+    r"deposit)(?![A-Za-z])",
     re.IGNORECASE,
 )
 _BANK_NAMED = re.compile(
@@ -48,9 +56,12 @@ def accounts(text: str, labels: Labels, korean: bool) -> Iterator[Span]:
     check digit and a bank."""
     if _EIGHT.search(text):
         for match in _SORTED.finditer(text):
-            if _PAYS.search(text):
+            if match["word"] or _PAYS.search(text):
                 yield Span(*match.span("sort"), "US_BANK_NUMBER", 0.77)
                 yield Span(*match.span("account"), "US_BANK_NUMBER", 0.77)
+        for match in _SORTED_BEHIND.finditer(text):
+            yield Span(*match.span("account"), "US_BANK_NUMBER", 0.77)
+            yield Span(*match.span("sort"), "US_BANK_NUMBER", 0.77)
     if not labels.has(("account", "routing")) and not (_NINE.search(text) and _BANKING.search(text)):
         return
     routed: list[tuple[int, int]] = []
@@ -58,7 +69,7 @@ def accounts(text: str, labels: Labels, korean: bool) -> Iterator[Span]:
     korean_bank = KOREAN_BANK.search(text) is not None if labels.has(("routing",)) else None
     for match in DIGITS.finditer(text):
         (start, end), value = match.span(), match.group()
-        if dated(value, False):
+        if dated(value, labels.naming(start) == "account") or QUANTITY.match(text, end):
             continue
         topic = topic_of(text, labels, start, end)
         digits = re.sub("[^0-9]", "", value)
@@ -68,7 +79,7 @@ def accounts(text: str, labels: Labels, korean: bool) -> Iterator[Span]:
             yield Span(start, end, "US_BANK_NUMBER", 0.78)
             continue
         if topic == "routing" and len(digits) != 9:
-            topic = "account"
+            topic = "account" if len(digits) > 7 else None
         if topic == "routing" and labels.near(("account",), start, end, 40, 20):
             topic = "account"
         american = topic == "bank" and (
