@@ -34,8 +34,8 @@ $(VENV)/ready-browser: $(VENV)/ready
 browser: $(VENV)/ready-browser  ## the console in a real browser: needs Debian's chromium, and npm for axe-core's file
 	$(BIN)/python -m pytest tests/test_console_browser.py --browser --axe $(VENV)/package/axe.min.js
 
-screenshots: $(VENV)/ready-browser  ## one picture a page of the console, in docs/pictures
-	$(BIN)/python tests/screenshots.py docs/pictures
+screenshots: $(VENV)/ready-browser  ## one picture a page of the console, in build/screenshots
+	$(BIN)/python tests/screenshots.py build/screenshots
 
 check: $(VENV)/ready  ## format, lint, types, unit tests
 	$(BIN)/ruff format --check src tests bench examples

@@ -5,6 +5,7 @@ python tests/screenshots.py FOLDER
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -34,9 +35,10 @@ ASKED = ("두 번 결제된 것 같아요, 제 번호는 010-1234-5678입니다"
 def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as place:
-        bundle, state = Path(place) / "support-tickets", Path(place) / "state"
+        task, bundle, state = (Path(place) / name for name in ("task", "support-tickets", "state"))
+        shutil.copytree(EXAMPLE, task, ignore=shutil.ignore_patterns(".jangin", "runs"))
         # 1: no rung is likely to pass, or the test said no. A picture of that is as good.
-        for verb in (["train", str(EXAMPLE), "-o", str(bundle)], ["certify", str(bundle)]):
+        for verb in (["train", str(task), "-o", str(bundle)], ["certify", str(bundle)]):
             done = subprocess.run([sys.executable, "-m", "jangin", *verb, "--json"], stdout=subprocess.DEVNULL)
             if done.returncode not in (0, 1):
                 sys.exit(done.returncode)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 import subprocess
@@ -175,6 +176,12 @@ def test_behind_tls_cookies_are_secure(place: Place, desk: Path) -> None:
         assert "; Secure" in (await browser.client.get("/console/signin")).headers["set-cookie"]
 
     visit(place, [desk], work, behind_proxy=True)
+
+
+def test_every_way_leads_to_a_page_that_is_there() -> None:
+    for way in WAYS:
+        module, _, function = way.page.partition(".")
+        assert callable(getattr(importlib.import_module(f"jangin.console.{module}"), function)), way.page
 
 
 def test_a_sign_in_leads_to_no_other_site(place: Place, desk: Path) -> None:
@@ -475,8 +482,8 @@ def test_every_english_text_has_a_korean_one_with_the_same_places() -> None:
         for found in text.finditer(path.read_text("utf-8"))
     }
     from jangin.console import climbs, review, signin
-    from jangin.evals.render import TONE
     from jangin.ledger.row import ROUTES
+    from jangin.page import TONE
 
     used |= {*climbs.STATES.values(), *climbs.BUDGETS.values(), *review.SOURCES.values(), *signin.WHY.values()}
     used |= {*ROUTES, *(each for each in TONE if each), "in force", "expired", "revoked", "up", "engine down"}
@@ -487,6 +494,11 @@ def test_every_english_text_has_a_korean_one_with_the_same_places() -> None:
     assert [each for each in korean if sorted(places.findall(each)) != sorted(places.findall(korean[each]))] == []
 
 
-def test_a_server_without_a_console_loads_no_template_engine() -> None:
-    code = "import sys, jangin.serve.app, jangin.serve.run; assert 'jinja2' not in sys.modules, 'jinja2 was loaded'"
+def test_a_console_that_nobody_opens_costs_no_statistics_and_a_server_without_one_no_template_engine() -> None:
+    code = (
+        "import sys, jangin.serve.app, jangin.serve.run; assert 'jinja2' not in sys.modules\n"
+        "import jangin.console.app, jangin.console.rooms, jangin.console.overview, jangin.console.usage\n"
+        "assert 'jinja2' in sys.modules; heavy = {'scipy', 'sklearn', 'statsmodels', 'pandas'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -15,10 +15,9 @@ from jangin.errors import BundleError, CertificateError, InputError
 from jangin.evals.certificate import CERTIFICATE, Certificate, read, read_answers, verify
 from jangin.evals.record import RECORD
 from jangin.evals.references import published
-from jangin.evals.render import TONE
 from jangin.evals.wording import METRIC_NAMES, parity_words
 from jangin.files import write_atomic
-from jangin.page import number, page, small, table
+from jangin.page import TONE, number, page, small, table
 from jangin.routing.trust import TRUST, Trust, read_trust
 from jangin.types import RungRecord
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import importlib
 import re
+import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from starlette.requests import Request
@@ -10,7 +13,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from jangin.access.keys import Key
-from jangin.console import climbs, overview, review, signin, task, trail, tryout, usage, view
+from jangin.console import signin, view
 from jangin.console.desk import Ask, Desk, Page, form_of, language_of, secure, theme_of
 from jangin.console.session import COOKIE, PATH, Session, cookie_of, key_of, set_cookie
 from jangin.errors import EngineError, JanginError, RequestError
@@ -48,57 +51,61 @@ WATCH: tuple[Role, ...] = ("admin", "metrics")
 
 
 class Way(NamedTuple):
-    """roles: which a key must have one of; empty: any key. uploads: the page reads the body itself."""
+    """page: module and function; a module is loaded when one of its pages is first asked for, since some bring the
+    statistics with them, a hundred megabytes that a server nobody looks at does without.
+
+    roles: which a key must have one of; empty: any key. uploads: the page reads the body itself.
+    """
 
     method: str
     path: str
-    page: Page
+    page: str
     roles: tuple[Role, ...] = ()
     uploads: bool = False
 
 
 WAYS = (
-    Way("GET", "", overview.show),
-    Way("POST", "/load", overview.load, ADMIN),
-    Way("POST", "/reload", overview.reload, ADMIN),
-    Way("POST", "/unload", overview.unload, ADMIN),
-    Way("GET", "/tasks/NAME", task.show),
-    Way("GET", "/tasks/NAME/certificate", task.certificate),
-    Way("GET", "/tasks/NAME/certificate/FILE", task.certificate_file),
-    Way("GET", "/tasks/NAME/data", task.data, ADMIN),
-    Way("GET", "/tasks/NAME/compare", task.compare, ADMIN),
-    Way("GET", "/try", tryout.show),
-    Way("POST", "/try", tryout.ask),
-    Way("POST", "/try/file", tryout.upload, (), True),
-    Way("GET", "/try/file/ID/events", tryout.events),
-    Way("GET", "/try/file/ID/answers.csv", tryout.download),
-    Way("GET", "/ledger", usage.show),
-    Way("GET", "/ledger/export", usage.export),
-    Way("GET", "/audit", trail.show, ADMIN),
-    Way("POST", "/audit/verify", trail.verify, ADMIN),
-    Way("GET", "/keys", trail.keys, ADMIN),
-    Way("POST", "/keys/create", trail.create, ADMIN),
-    Way("POST", "/keys/rotate", trail.rotate, ADMIN),
-    Way("POST", "/keys/revoke", trail.revoke, ADMIN),
-    Way("GET", "/review", review.show, ADMIN),
-    Way("POST", "/review/begin", review.begin, ADMIN),
-    Way("POST", "/review/upload", review.upload, ADMIN, True),
-    Way("GET", "/review/ID", review.walk, ADMIN),
-    Way("POST", "/review/ID/label", review.label, ADMIN),
-    Way("GET", "/review/ID/reviewed.jsonl", review.export, ADMIN),
-    Way("GET", "/new", climbs.show, ADMIN),
-    Way("POST", "/new", climbs.create, ADMIN),
-    Way("POST", "/new/upload", climbs.upload, ADMIN, True),
-    Way("GET", "/new/NAME", climbs.follow, ADMIN),
-    Way("POST", "/new/NAME/task", climbs.change, ADMIN),
-    Way("POST", "/new/NAME/train", climbs.train, ADMIN),
-    Way("POST", "/new/NAME/certify", climbs.certify, ADMIN),
-    Way("POST", "/new/NAME/stop", climbs.stop, ADMIN),
-    Way("POST", "/new/NAME/serve", climbs.serve, ADMIN),
-    Way("GET", "/new/NAME/events", climbs.events, ADMIN),
-    Way("GET", "/new/NAME/certificate", climbs.certificate, ADMIN),
-    Way("POST", "/settings", signin.settings),
-    Way("POST", "/signout", signin.leave),
+    Way("GET", "", "overview.show"),
+    Way("POST", "/load", "overview.load", ADMIN),
+    Way("POST", "/reload", "overview.reload", ADMIN),
+    Way("POST", "/unload", "overview.unload", ADMIN),
+    Way("GET", "/tasks/NAME", "task.show"),
+    Way("GET", "/tasks/NAME/certificate", "task.certificate"),
+    Way("GET", "/tasks/NAME/certificate/FILE", "task.certificate_file"),
+    Way("GET", "/tasks/NAME/data", "task.data", ADMIN),
+    Way("GET", "/tasks/NAME/compare", "task.compare", ADMIN),
+    Way("GET", "/try", "tryout.show"),
+    Way("POST", "/try", "tryout.ask"),
+    Way("POST", "/try/file", "tryout.upload", (), True),
+    Way("GET", "/try/file/ID/events", "tryout.events"),
+    Way("GET", "/try/file/ID/answers.csv", "tryout.download"),
+    Way("GET", "/ledger", "usage.show"),
+    Way("GET", "/ledger/export", "usage.export"),
+    Way("GET", "/audit", "trail.show", ADMIN),
+    Way("POST", "/audit/verify", "trail.verify", ADMIN),
+    Way("GET", "/keys", "trail.keys", ADMIN),
+    Way("POST", "/keys/create", "trail.create", ADMIN),
+    Way("POST", "/keys/rotate", "trail.rotate", ADMIN),
+    Way("POST", "/keys/revoke", "trail.revoke", ADMIN),
+    Way("GET", "/review", "review.show", ADMIN),
+    Way("POST", "/review/begin", "review.begin", ADMIN),
+    Way("POST", "/review/upload", "review.upload", ADMIN, True),
+    Way("GET", "/review/ID", "review.walk", ADMIN),
+    Way("POST", "/review/ID/label", "review.label", ADMIN),
+    Way("GET", "/review/ID/reviewed.jsonl", "review.export", ADMIN),
+    Way("GET", "/new", "climbs.show", ADMIN),
+    Way("POST", "/new", "climbs.create", ADMIN),
+    Way("POST", "/new/upload", "climbs.upload", ADMIN, True),
+    Way("GET", "/new/NAME", "climbs.follow", ADMIN),
+    Way("POST", "/new/NAME/task", "climbs.change", ADMIN),
+    Way("POST", "/new/NAME/train", "climbs.train", ADMIN),
+    Way("POST", "/new/NAME/certify", "climbs.certify", ADMIN),
+    Way("POST", "/new/NAME/stop", "climbs.stop", ADMIN),
+    Way("POST", "/new/NAME/serve", "climbs.serve", ADMIN),
+    Way("GET", "/new/NAME/events", "climbs.events", ADMIN),
+    Way("GET", "/new/NAME/certificate", "climbs.certificate", ADMIN),
+    Way("POST", "/settings", "signin.settings"),
+    Way("POST", "/signout", "signin.leave"),
 )
 _PARTS = {"NAME": r"(?P<name>[^/]+)", "ID": r"(?P<id>[0-9a-f]{16})", "FILE": r"(?P<file>[a-z.]+)"}
 _ROUTES = [(re.compile(re.sub(r"NAME|ID|FILE", lambda found: _PARTS[found[0]], way.path)), way) for way in WAYS]
@@ -142,7 +149,7 @@ async def _answer(desk: Desk, request: Request) -> Response:
             raise RequestError("this form is no longer valid: load the page again", status=403, code="no_csrf")
         if way.roles:
             ask.permit("this page's contents", *way.roles)
-        response = await way.page(ask)
+        response = await (await _page(way.page))(ask)
         if desk.server.door.keys is None and desk.sessions.find(cookie_of(request)) is not session:
             response.headers.append(
                 "set-cookie", set_cookie(COOKIE, desk.sessions.begin(session), secure(desk, request))
@@ -153,6 +160,13 @@ async def _answer(desk: Desk, request: Request) -> Response:
     except Exception as error:  # noqa: BLE001 - whatever it is, the reader gets a page
         log.warn("defect", f"{type(error).__name__} at {log.where(error)} [console]")
         return _trouble(desk, request, EngineError("the console could not show this page", "see the server's log"))
+
+
+async def _page(name: str) -> Page:
+    module, _, function = name.partition(".")
+    path = f"jangin.console.{module}"
+    found = sys.modules.get(path) or await asyncio.to_thread(importlib.import_module, path)
+    return getattr(found, function)
 
 
 def _static(request: Request, name: str) -> Response:

@@ -13,7 +13,7 @@ from jangin.console import figures
 from jangin.console.desk import Ask
 from jangin.console.session import PATH
 from jangin.errors import JanginError
-from jangin.evals.render import TONE
+from jangin.page import TONE
 from jangin.serve import app as api
 
 if TYPE_CHECKING:
