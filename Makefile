@@ -6,7 +6,7 @@ TOOLS = .venv-tools
 RELEASE = audit decoder otel pii postgres
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test test-train check format docs requirements audit size clean
+.PHONY: demo test test-train browser screenshots check format docs requirements audit size clean
 
 $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -25,6 +25,17 @@ $(VENV)/ready-train: $(VENV)/ready
 
 test-train: $(VENV)/ready-train  ## the tests of fine-tuning (installs torch)
 	$(BIN)/python -m pytest tests/test_train_*.py tests/test_graph.py tests/test_lora*.py tests/test_export.py
+
+$(VENV)/ready-browser: $(VENV)/ready
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,browser]'
+	cd $(VENV) && npm pack --silent axe-core@4.14.1 && tar -xzf axe-core-4.14.1.tgz package/axe.min.js
+	touch $@
+
+browser: $(VENV)/ready-browser  ## the console in a real browser: needs Debian's chromium, and npm for axe-core's file
+	$(BIN)/python -m pytest tests/test_console_browser.py --browser --axe $(VENV)/package/axe.min.js
+
+screenshots: $(VENV)/ready-browser  ## one picture a page of the console, in build/screenshots
+	$(BIN)/python tests/screenshots.py build/screenshots
 
 check: $(VENV)/ready  ## format, lint, types, unit tests
 	$(BIN)/ruff format --check src tests bench examples

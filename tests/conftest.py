@@ -16,6 +16,8 @@ from postgres_server import PostgresServer
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="also run the tests that take minutes")
+    parser.addoption("--browser", action="store_true", help="also drive the console in Chromium: `make browser`")
+    parser.addoption("--axe", metavar="FILE", help="axe-core's axe.min.js, for --browser")
     parser.addoption("--peers", metavar="DIR", help="also run other people's programs; npm and pip install them in DIR")
 
 
@@ -24,6 +26,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if "slow" in item.keywords:
                 item.add_marker(pytest.mark.skip(reason="takes minutes: run with --slow"))
+    if not config.getoption("--browser"):
+        for item in items:
+            if "browser" in item.keywords:
+                item.add_marker(pytest.mark.skip(reason="drives Chromium: run with --browser"))
     if not config.getoption("--peers"):
         for item in items:
             if "peers" in item.keywords:

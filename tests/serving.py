@@ -21,14 +21,14 @@ async def application(folders: Sequence[Path], **options: Any) -> AsyncIterator[
     """A client of the application and its fleet. outlet: makes the way out, in the loop that uses it. at: where the
     client asks from."""
     behind_proxy, door = options.pop("behind_proxy", False), options.pop("door", None)
-    make, observers = options.pop("outlet", None), options.pop("observers", None)
+    make, observers, rooms = (options.pop(name, None) for name in ("outlet", "observers", "rooms"))
     at = options.pop("at", ("127.0.0.1", 123))
     fleet = Fleet(**options)
     outlet = make() if make else None
     try:
         for folder in folders:
             await fleet.load(folder)
-        transport = httpx.ASGITransport(create(fleet, behind_proxy, door, outlet, observers), client=at)
+        transport = httpx.ASGITransport(create(fleet, behind_proxy, door, outlet, observers, rooms), client=at)
         async with httpx.AsyncClient(transport=transport, base_url=LOCAL, timeout=60) as client:
             yield client, fleet
     finally:

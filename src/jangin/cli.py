@@ -207,6 +207,9 @@ def build_parser() -> argparse.ArgumentParser:
         action=argparse.BooleanOptionalAction,
         help="export figures of requests by OTLP (default: if OTEL_EXPORTER_OTLP_ENDPOINT is set)",
     )
+    serve.add_argument(
+        "--console", action=argparse.BooleanOptionalAction, default=True, help="pages at /console (default: on)"
+    )
 
     keys = verb("keys", "add, list, rotate and revoke a server's API keys, also while it runs")
     keys.add_argument("act", choices=("add", "list", "rotate", "revoke"))

@@ -284,7 +284,7 @@ def serve(arguments: Namespace) -> int:
 
     if (arguments.tls_cert is None) != (arguments.tls_key is None):
         raise InputError("--tls-cert and --tls-key belong together", "name both files")
-    if not arguments.specialist and not arguments.task:
+    if not arguments.specialist and not arguments.task and not arguments.console:
         raise InputError("nothing to serve", "name a specialist's folder, or a --task to pass through")
     return start(
         arguments.specialist,
@@ -305,6 +305,7 @@ def serve(arguments: Namespace) -> int:
         tasks=arguments.task,
         log=arguments.log,
         otel=arguments.otel,
+        console=arguments.console,
     )
 
 

@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterable, Sequence
 from html import escape
 
+# The colour of each verdict.
+TONE = {"superior": "good", "non-inferior": "good", "inferior": "bad", "inconclusive": "warn", None: "soft"}
 STYLE = """
 :root{color-scheme:light dark;--bg:#fff;--card:#f6f7f9;--text:#1b1f24;--soft:#57606a;--line:#d0d7de;--accent:#0b5fb0;
 --good:#1a7f37;--bad:#b3261e;--warn:#8a5a00;--fill:#0b5fb022}

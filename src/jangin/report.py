@@ -15,10 +15,9 @@ from jangin.errors import BundleError, CertificateError, InputError
 from jangin.evals.certificate import CERTIFICATE, Certificate, read, read_answers, verify
 from jangin.evals.record import RECORD
 from jangin.evals.references import published
-from jangin.evals.render import TONE
 from jangin.evals.wording import METRIC_NAMES, parity_words
 from jangin.files import write_atomic
-from jangin.page import number, page, small, table
+from jangin.page import TONE, number, page, small, table
 from jangin.routing.trust import TRUST, Trust, read_trust
 from jangin.types import RungRecord
 
@@ -214,21 +213,27 @@ def _spent(record: dict[str, Any]) -> str:
     return "; ".join(parts)
 
 
-def _ladder(found: Found) -> str:
-    points = [
+def points(found: Found) -> list[charts.Point]:
+    """The rungs that have a score and a cost."""
+    return [
         charts.Point(rung.rung, rung.cost_per_1k_usd, rung.score, rung.lower, rung.upper)
         for rung in found.rungs
         if rung.score is not None and rung.cost_per_1k_usd is not None
     ]
-    if not points:
+
+
+def _ladder(found: Found) -> str:
+    tried = points(found)
+    if not tried:
         return ""
     metric = METRIC_NAMES.get(found.rungs[0].metric, found.rungs[0].metric)
-    chart = charts.ladder(points, f"{metric} on validation", _bars(found))
+    chart = charts.ladder(tried, f"{metric} on validation", bars(found))
     caption = "<figcaption>The higher and further left, the better.</figcaption>"
     return f"<h3>Score against cost</h3><figure>{chart}{caption}</figure>"
 
 
-def _bars(found: Found) -> list[tuple[str, float]]:
+def bars(found: Found) -> list[tuple[str, float]]:
+    """What must be reached, as lines of a chart."""
     bars = []
     if found.certificate and (score := found.certificate.result["reference_score"]) is not None:
         assert found.certificate.reference is not None
@@ -241,15 +246,19 @@ def _bars(found: Found) -> list[tuple[str, float]]:
     return bars
 
 
-def _calibration(found: Found) -> str:
+def bins(found: Found) -> tuple[list[dict[str, Any]], str]:
+    """The calibration curve's bins, empty where there are none, and where they were counted."""
     if found.certificate:
-        bins, where = found.certificate.calibration.get("bins"), "the sealed test"
-    else:
-        bins, where = _validation_bins(found.record.get("validation") or {}), "validation"
-    if not bins:
+        return found.certificate.calibration.get("bins") or [], "the sealed test"
+    return _validation_bins(found.record.get("validation") or {}), "validation"
+
+
+def _calibration(found: Found) -> str:
+    counted, where = bins(found)
+    if not counted:
         return ""
     caption = f"On {where}. Points below the diagonal are overconfident; larger points stand for more answers."
-    return f"<h3>Calibration</h3><figure>{charts.calibration(bins)}<figcaption>{caption}</figcaption></figure>"
+    return f"<h3>Calibration</h3><figure>{charts.calibration(counted)}<figcaption>{caption}</figcaption></figure>"
 
 
 def _validation_bins(validation: dict[str, Any]) -> list[dict[str, Any]]:
@@ -264,17 +273,17 @@ def _validation_bins(validation: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _confusions(found: Found) -> str:
-    pairs, where = _pairs(found)
-    if pairs is None:
+    counted, where = pairs(found)
+    if counted is None:
         return ""
-    if not pairs:
+    if not counted:
         return f"<h3>Commonest mistakes</h3><p>None on {where}.</p>"
-    rows = [[truth, answer, f"{count:,}", f"{share:.0%}"] for truth, answer, count, share in pairs]
+    rows = [[truth, answer, f"{count:,}", f"{share:.0%}"] for truth, answer, count, share in counted]
     shown = table(["truth", "answered", "times", "of that class"], rows, numeric=(2, 3))
     return f"<h3>Commonest mistakes</h3><p class=soft>On {where}.</p>{shown}"
 
 
-def _pairs(found: Found) -> tuple[list[tuple[str, str, int, float]] | None, str]:
+def pairs(found: Found) -> tuple[list[tuple[str, str, int, float]] | None, str]:
     """Confusion pairs and where they were seen; None where there is nothing to tell."""
     if found.certificate and found.certificate.specialist["kind"] == "classify":
         try:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 KEYS, LEDGER, AUDIT = "keys.json", "ledger.sqlite", "audit"
 WATCHES, SECRET = "watches", "draws.key"  # over promises; which answers are audited
+CONSOLE = "console"  # tasks and reviews that were made in it
 
 
 def state_folder(given: Path | None = None) -> Path:

@@ -99,8 +99,12 @@ class Keys:
 
     def find(self, secret: bytes, now: float | None = None) -> Key | None:
         """The key that has this secret now; None: unknown, expired or revoked."""
+        return self.of_hash(hash_of(secret), now)
+
+    def of_hash(self, sha256: str, now: float | None = None) -> Key | None:
+        """As `find`, of a secret's hash."""
         now = time.time() if now is None else now
-        found = self._by_hash.get(_hash(secret))
+        found = self._by_hash.get(sha256)
         if found is None:
             return None
         key, one = found
@@ -162,7 +166,7 @@ class Keys:
             limits=limits or Limits(),
             created=now,
             expires=None if lasts_s is None else now + lasts_s,
-            secrets=(Secret(_hash(secret.encode()), now),),
+            secrets=(Secret(hash_of(secret.encode()), now),),
         )
         with self._changing() as keys:
             if any(other.name == name and other.revoked is None for other in keys):
@@ -181,7 +185,7 @@ class Keys:
                 for one in keys[at].secrets
                 if not _over(one.expires, now)
             ]
-            secrets = (*(older if grace_s > 0 else ()), Secret(_hash(secret.encode()), now))
+            secrets = (*(older if grace_s > 0 else ()), Secret(hash_of(secret.encode()), now))
             keys[at] = msgspec.structs.replace(keys[at], secrets=secrets)
             return keys[at], secret
 
@@ -214,7 +218,7 @@ def new_secret() -> str:
     return PREFIX + base64.urlsafe_b64encode(os.urandom(32)).rstrip(b"=").decode()
 
 
-def _hash(secret: bytes) -> str:
+def hash_of(secret: bytes) -> str:
     return hashlib.sha256(secret).hexdigest()
 
 

@@ -12,9 +12,8 @@ from jangin.evals.arithmetic import Answer
 from jangin.evals.certificate import Certificate
 from jangin.evals.wording import METRIC_NAMES, parity_words
 from jangin.meter import Figure
-from jangin.page import folded, number, page, small, table
+from jangin.page import TONE, folded, number, page, small, table
 
-TONE = {"superior": "good", "non-inferior": "good", "inferior": "bad", "inconclusive": "warn", None: "soft"}
 CHECK = (
     "jangin certify --verify certificate.json   # recomputes the comparison, checks the hashes\n"
     "jangin certify --rerun certificate.json    # also opens the test and predicts it again"

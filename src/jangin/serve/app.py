@@ -34,6 +34,7 @@ from jangin.serve.routed import AUTO
 from jangin.serve.written import Shape
 
 if TYPE_CHECKING:
+    from jangin.console.rooms import Rooms
     from jangin.serve.outlet import Outlet
 
 _PASSED = re.compile(r"/tasks/([^/]+)/v1/chat/completions")
@@ -293,8 +294,12 @@ def create(
     door: Door | None = None,
     outlet: Outlet | None = None,
     observers: Observers | None = None,
+    rooms: Rooms | None = None,
 ) -> ASGIApp:
-    """The ASGI application over a fleet, a door, and perhaps a way out, which somebody else starts and stops."""
+    """The ASGI application over a fleet, a door, and perhaps a way out, which somebody else starts and stops.
+
+    rooms: of the console; None: there is none.
+    """
     server = Server(fleet, door or Door(), behind_proxy, outlet, observers or Observers())
     endpoints = {path: Endpoint(server, path.removeprefix("/v1/"), work) for path, work in POSTS.items()}
     endpoints |= {path: Endpoint(server, path.removeprefix("/v1/"), work, admin=True) for path, work in ADMIN.items()}
@@ -305,6 +310,11 @@ def create(
     routes += [Route(path, endpoint, methods=["POST"]) for path, endpoint in endpoints.items() if path not in gets]
     routes += [Route(path, one, methods=["GET", "POST"] if path in endpoints else None) for path, one in gets.items()]
     framework = Starlette(routes=routes, exception_handlers={HTTPException: shown.http_error})
+    console: ASGIApp | None = None
+    if rooms is not None:
+        from jangin.console.app import console as made  # with a template engine, which other servers need not
+
+        console = made(server, rooms)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         # The routes that carry the traffic skip the framework's layers, a tenth of a request's time.
@@ -315,6 +325,9 @@ def create(
             if straight is not None:
                 await straight(scope, receive, send)
                 return
+        if console is not None and scope["type"] == "http" and (scope["path"] + "/").startswith("/console/"):
+            await console(scope, receive, send)
+            return
         await framework(scope, receive, send)
 
     return app

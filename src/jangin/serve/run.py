@@ -29,11 +29,12 @@ from jangin.serve.door import Door, Figures
 from jangin.serve.log import Style, use, warn
 from jangin.serve.observers import Observers
 from jangin.serve.telemetry import Telemetry, destination, wanted
-from jangin.state import AUDIT, KEYS, LEDGER, SECRET, WATCHES
+from jangin.state import AUDIT, CONSOLE, KEYS, LEDGER, SECRET, WATCHES
 from jangin.task import load_task
 from jangin.terms import Terms
 
 if TYPE_CHECKING:
+    from jangin.console.rooms import Rooms
     from jangin.egress.server import Server as Operator
     from jangin.serve.fleet import Fleet
     from jangin.serve.outlet import Outlet
@@ -62,6 +63,7 @@ def serve(
     tasks: Sequence[Path | str] = (),
     log: Style = "errors",
     otel: bool | None = None,
+    console: bool = False,
 ) -> int:
     """Serves until SIGTERM or SIGINT; returns 0. Port 0 takes a free one; the address line on stdout says which.
     `prefix_cache`: as `Decoder` says, of specialists that write.
@@ -74,6 +76,7 @@ def serve(
         config: the operator's file (docs/egress.md); None: nothing may leave. tasks: folders of tasks whose requests
             pass through to another API.
         log: which requests are a line on stderr. otel: export by OTLP; None: if its environment variable is set.
+        console: pages for people at /console.
     Raises: InputError for an address that may not or cannot be used, or a JANGIN_HEADS_MB that is no number;
         BundleError, BaseModelError from loading;
         StorageError for a ledger or an audit log that cannot be written; MissingExtraError for `otel`.
@@ -116,7 +119,10 @@ def serve(
             secret=secret,
             withheld=withheld,
         )
-        options = _Options(behind_proxy, json_output, tls, made, operator, _terms_of(tasks), Observers(telemetry))
+        rooms = _rooms(state) if console else None
+        options = _Options(
+            behind_proxy, json_output, tls, made, operator, _terms_of(tasks), Observers(telemetry), rooms
+        )
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_serve(listener, folders, fleet, door, options))
     return 0
@@ -130,6 +136,13 @@ class _Options(NamedTuple):
     operator: Operator | None
     tasks: dict[str, Terms]
     observers: Observers
+    rooms: Rooms | None
+
+
+def _rooms(state: Path | None) -> Rooms:
+    from jangin.console.rooms import Rooms
+
+    return Rooms(None if state is None else state / CONSOLE)
 
 
 def _make_state(folder: Path) -> None:
@@ -239,7 +252,7 @@ async def _serve(
     outlet = _outlet(door, options)
     certificate, key = options.tls or (None, None)
     config = uvicorn.Config(
-        create(fleet, options.behind_proxy, door, outlet, options.observers),
+        create(fleet, options.behind_proxy, door, outlet, options.observers, options.rooms),
         log_config=None,
         log_level="warning",
         access_log=False,
@@ -254,6 +267,8 @@ async def _serve(
         ssl_keyfile=key,
     )
     server = _server_class()(config)
+    if options.rooms is not None:
+        options.rooms.stopping = lambda: server.should_exit
     keeping: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     with _signals(server):
         try:
@@ -267,11 +282,15 @@ async def _serve(
             hashes = {name: hash_json(policy.document())[:16] for name, policy in policies.items()}
             await door.record("server.started", {**about, "policies": hashes, "egress": _leaving(options.operator)})
             keeping = asyncio.create_task(housekeeping(fleet, door, outlet))
+            if options.rooms is not None:
+                options.rooms.open()
             server.on_ready = lambda: _announce(listener, [e.info for e in fleet.entries.values()], options)
             if not server.should_exit:
                 await server.serve(sockets=[listener])
         finally:
             keeping.cancel()
+            if options.rooms is not None:
+                options.rooms.close()
             await fleet.stop()
             if outlet is not None:
                 await outlet.close()
@@ -337,6 +356,8 @@ def _announce(listener: socket.socket, infos: list[Any], options: _Options) -> N
         line = json.dumps({"address": address, "specialists": about} | ({"key": options.made} if options.made else {}))
     else:
         line = f"jangin serving {len(infos)} specialist{'s' if len(infos) != 1 else ''} on {address}"
+        if options.rooms is not None:
+            line += f"\nconsole: {address}/console"
         if options.made:
             line += f"\nthe first key, shown this once: {options.made}"
     print(line, flush=True)

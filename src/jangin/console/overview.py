@@ -1,0 +1,85 @@
+"""The fleet: every specialist with what it is, what is proven of it and what it does; load, reload, unload."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from starlette.responses import Response
+
+from jangin.console import figures
+from jangin.console.desk import Ask
+from jangin.console.session import PATH
+from jangin.errors import JanginError
+from jangin.page import TONE
+from jangin.serve import app as api
+
+if TYPE_CHECKING:
+    from jangin.serve.fleet import Entry
+
+FRESH_S = 2.0  # figures of the ledger that are no older are shown again
+
+
+async def show(ask: Ask, error: JanginError | None = None, path: str = "") -> Response:
+    entries = {name: entry for name, entry in ask.server.fleet.entries.items() if ask.sees(name)}
+    ledger = ask.server.door.ledger
+    if ask.watches:
+        age = int(time.monotonic() / FRESH_S)
+        known = await ask.desk.kept("used", (age, tuple(entries)), lambda: figures.used(ledger, tuple(entries)))
+    else:
+        known = {name: figures.Used() for name in entries}
+    languages = await asyncio.gather(*(_languages(ask, entry) for entry in entries.values()))
+    rows = [
+        {"entry": entry, "used": known[name], "tone": tone_of(entry), "languages": spoken, **_health(entry)}
+        for (name, entry), spoken in zip(entries.items(), languages)
+    ]
+    status = 200 if error is None else getattr(error, "status", 400)
+    return ask.page("fleet.html", status, rows=rows, error=error, path=path, kept=ledger is not None)
+
+
+async def load(ask: Ask) -> Response:
+    path = ask.field("path", 2_000)
+    return await _change(ask, api.load, {"path": path}, path)
+
+
+async def reload(ask: Ask) -> Response:
+    return await _change(ask, api.reload, {"model": ask.field("model")})
+
+
+async def unload(ask: Ask) -> Response:
+    return await _change(ask, api.unload, {"model": ask.field("model")})
+
+
+async def _change(ask: Ask, work: Any, body: dict[str, Any], path: str = "") -> Response:
+    try:
+        await ask.act(work, body, acts=True)
+    except JanginError as error:
+        return await show(ask, error, path)
+    return ask.to(PATH)
+
+
+def tone_of(entry: Entry) -> str:
+    return TONE.get(entry.certificate.verdict, "soft") if entry.certificate else "soft"
+
+
+def address(name: str) -> str:
+    """The task page of a specialist."""
+    return f"{PATH}/tasks/{quote(name, safe='')}"
+
+
+def _health(entry: Entry) -> dict[str, Any]:
+    engine = entry.engine
+    stale = entry.promise is not None and entry.promise.stale
+    tone = "bad" if not engine.up else "warn" if stale else "good"
+    words = "engine down" if not engine.up else "promise stale" if stale else "up"
+    return {"health": words, "health_tone": tone, "restarts": engine.restarts, "address": address(entry.info.name)}
+
+
+async def _languages(ask: Ask, entry: Entry) -> str:
+    def read() -> str:
+        task = figures.task_of(entry.folder)
+        return ", ".join(task.languages) if task else ""
+
+    return await ask.desk.kept(("languages", entry.folder), figures.marks(entry.folder), read)

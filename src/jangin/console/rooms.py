@@ -1,0 +1,27 @@
+"""What the console has of its own beside the server: a folder for what is made in it, and an eye on climbs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from jangin.console.supervise import Supervisor
+
+
+class Rooms:
+    """One for each server that has a console; `open` it in the event loop and `close` it at the end.
+
+    workspace: where tasks and reviews that are made here lie; None: none can be. stopping: the server is ending.
+    """
+
+    def __init__(self, workspace: Path | None = None, stopping: Callable[[], bool] = lambda: False):
+        self.workspace, self.stopping = workspace, stopping
+        self.climbs = None if workspace is None else Supervisor(workspace / "tasks")
+
+    def open(self) -> None:
+        if self.climbs is not None:
+            self.climbs.tend()
+
+    def close(self) -> None:
+        if self.climbs is not None:
+            self.climbs.close()

@@ -1,0 +1,205 @@
+"""The console as a person uses it, in Debian's Chromium: run by `make browser`.
+
+Every page is looked at by axe-core, asks nothing of another origin, and complains of nothing on the browser's console.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from browsing import Window, browser, chromium
+from bundles import TEXTS, ngram_bundle
+from jangin.access.keys import Keys
+from jangin.serve.run import start
+from jangin.state import CONSOLE, KEYS
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "support-tickets"
+PATHS = ("", "/tasks/desk", "/try", "/ledger", "/audit", "/keys", "/review", "/new")
+
+
+@pytest.fixture(scope="module")
+def found() -> Iterator[Any]:
+    if chromium() is None:
+        pytest.skip("no chromium: apt-get install chromium")
+    with browser() as opened:
+        yield opened
+
+
+@pytest.fixture
+def axe(request: pytest.FixtureRequest) -> Path:
+    path = Path(request.config.getoption("--axe") or "axe.min.js")
+    if not path.is_file():
+        pytest.skip("no axe.min.js: name it with --axe")
+    return path
+
+
+class Place:
+    """A server of its own: its state, and a key that may do everything."""
+
+    def __init__(self, folder: Path):
+        self.state = folder / "state"
+        self.keys = Keys(self.state / KEYS)
+        self.secret = self.keys.add("root", roles=("ask", "admin"))[1]
+
+    def serve(self, *folders: Path) -> Any:
+        return start(folders, state=str(self.state), open_to_all=False, console=True)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Path:
+    return ngram_bundle(tmp_path / "desk")
+
+
+def clean(window: Window) -> None:
+    assert window.elsewhere == []
+    assert window.complaints == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [(1280, 900), (360, 740)], ids=["desk", "phone"])
+def test_no_page_has_a_serious_fault_or_leaves_the_screen(
+    found: Any, axe: Path, place: Place, desk: Path, scheme: str, size: tuple[int, int]
+) -> None:
+    with place.serve(desk) as (_, address):
+        window = Window(found, address, color_scheme=scheme, viewport={"width": size[0], "height": size[1]})
+        window.page.goto("/console")
+        assert window.faults(axe) == []  # the sign-in
+        window.sign_in(place.secret)
+        faults = {}
+        for path in PATHS:
+            window.page.goto(f"/console{path}")
+            faults[path] = window.faults(axe)
+            width = window.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            assert width <= 0, path
+        assert {path: each for path, each in faults.items() if each} == {}
+        clean(window)
+
+
+def test_a_korean_session_from_sign_in_to_answer(found: Any, place: Place, desk: Path) -> None:
+    with place.serve(desk) as (_, address):
+        window = Window(found, address, locale="ko-KR")
+        page = window.page
+        window.sign_in(place.secret)
+        assert page.get_attribute("html", "lang") == "ko"
+        page.click("nav >> text=시험해 보기")
+        page.fill("#text", "카드를 잃어버렸어요")
+        page.click("button:has-text('물어보기')")
+        assert page.inner_text(".answer") == "card_lost"
+        assert "로컬" in page.inner_text("main")
+        page.click("nav >> text=원장")
+        assert "console" not in page.inner_text("h1") and page.inner_text("h1") == "원장"
+        page.click("button:has-text('English')")
+        assert page.inner_text("h1") == "Ledger"
+        page.click("button[title=Dark]")
+        assert page.get_attribute("html", "data-theme") == "dark"
+        clean(window)
+
+
+def test_an_expired_key_leads_to_the_sign_in_with_its_reason(found: Any, place: Place, desk: Path) -> None:
+    secret = place.keys.add("short", lasts_s=6)[1]
+    with place.serve(desk) as (_, address):
+        window = Window(found, address)
+        window.page.goto("/console/signin")
+        time.sleep(6)
+        window.page.fill("#key", secret)
+        window.page.press("#key", "Enter")
+        window.page.wait_for_selector("[role=alert]")
+        assert "has expired" in window.page.inner_text("[role=alert]")
+
+
+def test_ten_rows_are_reviewed_by_keyboard_alone(found: Any, place: Place, desk: Path, tmp_path: Path) -> None:
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text("".join(json.dumps({"text": text}) + "\n" for text in TEXTS), "utf-8")
+    with place.serve(desk) as (_, address):
+        window = Window(found, address)
+        page = window.page
+        window.sign_in(place.secret)
+        page.goto("/console/review")
+        page.set_input_files("#file", rows)
+        page.press("form[data-upload] button", "Enter")
+        page.wait_for_selector("[data-review]")
+        for number in range(10):
+            page.wait_for_selector(f"h2:has-text('Row {number + 1} of')")
+            page.keyboard.press("2" if number % 3 == 1 else "s" if number == 6 else "Enter")
+        page.wait_for_selector("h2:has-text('Row 11 of')")
+        page.keyboard.press("ArrowLeft")
+        page.wait_for_selector("h2:has-text('Row 10 of')")
+        assert "10 of 12 decided" in page.inner_text(".head")
+        clean(window)
+    [kept] = (place.state / CONSOLE / "reviews").glob("*.json")
+    items = json.loads(kept.read_bytes())["items"][:10]
+    assert [item["decided"] for item in items] == [
+        None if at == 6 else item["chances"][1][0] if at % 3 == 1 else item["answer"] for at, item in enumerate(items)
+    ]
+
+
+def test_a_file_is_answered_with_progress_and_given_back(found: Any, place: Place, desk: Path, tmp_path: Path) -> None:
+    rows = tmp_path / "asked.csv"
+    rows.write_text("text\n" + "\n".join(TEXTS * 40) + "\n", "utf-8")
+    with place.serve(desk) as (_, address):
+        window = Window(found, address)
+        page = window.page
+        window.sign_in(place.secret)
+        page.goto("/console/try")
+        page.set_input_files("#file", rows)
+        page.click("text=Answer this file")
+        with page.expect_download() as download:
+            page.click("text=Download the answers")
+        lines = Path(download.value.path()).read_text("utf-8-sig").splitlines()
+        assert len(lines) == 1 + 40 * len(TEXTS)
+        clean(window)
+
+
+def test_the_whole_path_of_a_new_task_over_a_restart_in_the_middle(found: Any, place: Place) -> None:
+    with place.serve() as (process, address):
+        window = Window(found, address)
+        page = window.page
+        window.sign_in(place.secret)
+        assert "Nothing is loaded yet" in page.inner_text("main")
+        page.click("nav >> text=New task")
+        page.fill("#name", "tickets")
+        page.fill("#at_least", "0.3")
+        page.set_input_files("#file", EXAMPLE / "train.jsonl")
+        page.click("text=Look at the examples")
+        page.wait_for_selector("h2:has-text('Data check')")
+        page.fill("#rungs", "ngrams")
+        page.click("text=Start the climb")
+        page.wait_for_selector("h2:has-text('At work')")
+        clean(window)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        child = json.loads((place.state / CONSOLE / "tasks" / "tickets" / "job.json").read_bytes())["pid"]
+        os.killpg(child, signal.SIGKILL)  # as a machine that lost its power
+    with place.serve() as (_, address):
+        window = Window(found, address)
+        page = window.page
+        page.on("dialog", lambda dialog: dialog.accept())
+        window.sign_in(place.secret)
+        page.goto("/console/new/tickets")
+        page.wait_for_selector("h2:has-text('What came of it')", timeout=300_000)
+        page.click("button:has-text('Certify')")
+        page.wait_for_selector("text=Read the whole certificate", timeout=300_000)
+        page.click("text=Read the whole certificate")
+        assert "Checked just now" in page.inner_text("main")
+        page.go_back()
+        page.click("text=Put into service")
+        page.wait_for_selector("h2:has-text('Score against cost')")
+        page.goto("/console/try")
+        page.fill("#text", "두 번 결제된 것 같아요")
+        page.click("button:has-text('Ask')")
+        assert page.inner_text(".answer")
+        clean(window)
