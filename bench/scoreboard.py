@@ -284,12 +284,13 @@ def machines(found: Sequence[Result]) -> str:
 
 def _held_against(each: Result) -> str:
     told, about = each.certified, each.found.get("reference") or {}
-    if told["reference"]:
-        how = "paired" if told["paired"] else "figure" if about.get("n") is None and about else "unpaired"
-        name = about.get("model") or told["reference"]
-        absolute = f", and at least {each.at_least:g}" if each.at_least else ""
-        return f"{name} {told['reference_score']:.3f}, {how}{absolute}"
-    return "" if each.at_least is None else f"at least {each.at_least:g}"
+    if not told["reference"]:
+        return "" if each.at_least is None else f"at least {each.at_least:g}"
+    constant = each.found["method"].startswith("compared with the figure")
+    how = "paired" if told["paired"] else "figure" if constant else "unpaired"
+    name = about.get("model") or ("recorded answers" if told["paired"] else told["reference"])
+    absolute = f", and at least {each.at_least:g}" if each.at_least else ""
+    return f"{name} {told['reference_score']:.3f}, {how}{absolute}"
 
 
 def _bar_told(each: Result) -> str:

@@ -64,6 +64,21 @@ def test_the_pages_are_what_the_kept_results_say(tmp_path: Path) -> None:
     }
 
 
+def test_the_readme_opens_with_figures_that_the_results_hold() -> None:
+    found = json.loads((DOCS / "results" / "banking77-gpt4.json").read_text("utf-8"))
+    opening = " ".join((ROOT / "README.md").read_text("utf-8").split("장인")[0].split())
+    own, reference, cheap = (found["cost"][name]["value"] for name in ("own", "reference", "cheap_tier"))
+    assert f"score {found['certified']['score']:.3f} on the sealed test" in opening
+    assert f"published at {found['certified']['reference_score']:.3f}" in opening
+    assert f"says *{found['certified']['verdict']}*, unpaired" in opening
+    assert (
+        f"{found['trained']['params'] / 1e6:.1f} million parameters trained in {found['trained']['seconds']:.0f} s"
+        in opening
+    )
+    assert f"cost {own:.7f} US dollars" in opening
+    assert f"cost {reference:.2f}, and today's cheap tier would cost {cheap:.2f}." in opening
+
+
 def test_every_data_set_with_a_train_split_has_a_claim() -> None:
     assert {claim.test for claim in bench("claims").CLAIMS.values()} >= WITH_TRAIN
 
