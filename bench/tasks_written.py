@@ -43,6 +43,12 @@ def made(source: Path, folder: Path, change: Callable[[Row, str], Row], sizes: S
     return {split: f"{split}.jsonl" for split in splits}
 
 
+def of_test(folder: Path, answers: list[Row]) -> list[Row]:
+    """Those that answer the task's own test, which may be a sample."""
+    asked = {json.loads(line)["id"] for line in (folder / "test.jsonl").read_text(encoding="utf-8").splitlines()}
+    return [row for row in answers if row["id"] in asked]
+
+
 def oa_mine(recorded: Path, folder: Path) -> Row:
     """Product titles to attributes. The category's list of attributes, which GPT-4's prompt repeated each time, is left
     out of the input: it follows from the category and is learnt."""
@@ -116,9 +122,8 @@ def spider(recorded: Path, folder: Path, sizes: Sizes = SPIDER_SIZES) -> Row:
         "test": "Spider dev",
     }
     data = made(source, folder, change, sizes, "train", "validation", "test")
-    asked = {json.loads(line)["id"] for line in (folder / "test.jsonl").read_text(encoding="utf-8").splitlines()}
     answers = [{"id": row["id"], "output": row["output"]} for row in read(source / "reference.gpt-4.jsonl.gz")]
-    write(folder / "gpt-4.jsonl", [header, *(row for row in answers if row["id"] in asked)])
+    write(folder / "gpt-4.jsonl", [header, *of_test(folder, answers)])
     return {
         "kind": "generate",
         "description": f"Write one SQLite query that answers the question about the database. {SQL_ONLY}",
@@ -231,7 +236,7 @@ def gsm8k(recorded: Path, folder: Path, sizes: Sizes = GSM8K_SIZES) -> Row:
         "score": 0.8886,
         "test": "GSM8K",
     }
-    write(folder / "gpt-4.jsonl", [header, *answers])
+    write(folder / "gpt-4.jsonl", [header, *of_test(folder, answers)])
     return {
         "kind": "generate",
         "description": "Solve the problem. Answer with the final number alone.",

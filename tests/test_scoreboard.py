@@ -186,13 +186,14 @@ def test_every_claim_is_a_task_with_a_bar(tmp_path: Path) -> None:
     assert lists == {"positive": ["SpiceJet"], "neutral": [], "negative": ["MMTC"]}
 
 
-def test_recorded_answers_are_those_of_the_sampled_test(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["spider", "gsm8k"])
+def test_recorded_answers_are_those_of_the_sampled_test(name: str, tmp_path: Path) -> None:
     tasks = bench("tasks_written")
     data_sets(tmp_path)
-    tasks.spider(tmp_path / "recorded", tmp_path, {"test": 2})
+    getattr(tasks, name)(tmp_path / "recorded", tmp_path, {"test": 2})
     rows = [json.loads(line)["id"] for line in (tmp_path / "test.jsonl").read_text().splitlines()]
     answers = [json.loads(line) for line in (tmp_path / "gpt-4.jsonl").read_text().splitlines()]
-    assert answers[0]["model"] == "gpt-4"
+    assert answers[0]["model"].startswith("gpt-4")
     assert [each["id"] for each in answers[1:]] == rows
     assert len(rows) == 2
 
