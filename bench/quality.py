@@ -49,9 +49,10 @@ def jangin(*arguments: object) -> Found:
     """One verb's JSON. Exit 1, which is a comparison that said no, is an answer too."""
     command = [sys.executable, "-m", "jangin", *map(str, arguments), "--json"]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
-    if done.returncode not in (0, 1) or not done.stdout.strip():
-        raise RuntimeError(f"jangin {arguments[0]} ended with {done.returncode}")
-    return json.loads(done.stdout)
+    told = json.loads(done.stdout) if done.stdout.strip() else {}
+    if done.returncode not in (0, 1) or not told or "error" in told:
+        raise RuntimeError(f"jangin {arguments[0]} ended with {done.returncode}: {told.get('error', 'no answer')}")
+    return told
 
 
 def task_folder(name: str, make: Make, data: Path, work: Path) -> tuple[Path, Found]:

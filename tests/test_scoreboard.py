@@ -274,6 +274,11 @@ def test_the_runner_keeps_what_is_done(
     assert found["look"]["number"] == len(found["looks"]) == 2
 
 
+def test_a_verb_that_fails_is_told_and_not_taken_for_an_answer(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="jangin check ended with 2"):
+        bench("quality").jangin("check", tmp_path / "nowhere")
+
+
 def test_an_older_result_counts_if_it_had_a_bar() -> None:
     finished, document = bench("quality").finished, {"name": "a", "data": {"test": "/somewhere/test.jsonl"}, "bar": {}}
     assert not finished(None, document)
