@@ -29,6 +29,7 @@ def rows(found: Sequence[Result]) -> list[dict[str, Any]]:
         told.append(
             {
                 "task": each.name,
+                "busy": each.busy,
                 "rung": each.trained["rung"],
                 "params": each.trained["params"],
                 "joules_per_1k": None if per is None else per["value"] * 3600,
@@ -65,13 +66,16 @@ def page(told: dict[str, Any]) -> str:
         "|---|---|---|---|---|---|",
     ]
     for each in sorted(kept, key=lambda each: each["joules_per_1k"]):
+        task = each["task"] + (" (busy)" if each["busy"] else "")
         specialist = f"{each['rung']}, {each['params'] / 1e6:.1f} M"
         lines.append(
-            f"| {each['task']} | {specialist} | {_joules(each['joules_per_1k'])} | {marks[each['method']]} | "
+            f"| {task} | {specialist} | {_joules(each['joules_per_1k'])} | {marks[each['method']]} | "
             f"{each['training_joules']:,.0f} | {each['date']} |"
         )
     lines.append("")
     lines += [f"- {mark}: {method}." for method, mark in marks.items()]
+    if any(each["busy"] for each in kept):
+        lines.append("- busy: other work ran beside it; the memory's share, which counts seconds, is too high.")
     if absent:
         lines += ["", f"Measured before this figure was kept, and so without one: {', '.join(absent)}."]
     lines += [

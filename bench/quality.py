@@ -175,7 +175,8 @@ def machine() -> Found:
     except (OSError, StopIteration):
         model = platform.processor()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return {"processor": model, "cores": cores, "python": platform.python_version()}
+    load = round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None  # says whether other work ran beside it
+    return {"processor": model, "cores": cores, "python": platform.python_version(), "load": load}
 
 
 def ask_base(name: str, data: Path, work: Path, sample: int | None) -> None:

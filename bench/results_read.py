@@ -14,6 +14,7 @@ from claims import CLAIMS, PROMPTED, Claim
 
 RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results"
 Found = dict[str, Any]
+BUSY = 2.0  # load for each core
 WON, OPEN, LOST = ("superior", "non-inferior"), ("inconclusive",), ("inferior",)
 
 
@@ -82,9 +83,14 @@ class Result:
         return self.found["speed"]["latency_ms"] if "speed" in self.found else None
 
     @property
-    def confidence(self) -> float:
-        """Of the two-sided limits: look k tests at half of 0.05, k times halved."""
-        return self.certified.get("confidence") or 1 - 2 * 0.05 / 2 ** self.found["look"]["number"]
+    def load(self) -> float:
+        """Load average when the result was kept; 0 where that is not known."""
+        return (self.found.get("machine") or {}).get("load") or 0.0
+
+    @property
+    def busy(self) -> bool:
+        """Did other work run beside it, so that its timings tell little?"""
+        return self.load > BUSY * (self.found.get("machine") or {"cores": 1})["cores"]
 
     @property
     def costs(self) -> tuple[float | None, float | None, float | None]:

@@ -159,7 +159,7 @@ def costs(found: Sequence[Result]) -> str:
         spent, latency = each.training_wh[0], each.latency_ms
         rows.append(
             [
-                each.name,
+                each.name + (" (busy)" if each.busy else ""),
                 f"{each.trained['rung']}, {each.trained['params'] / 1e6:.1f} M",
                 f"{each.trained['seconds']:,.0f}",
                 f"{spent * 3.6:,.1f}",
@@ -174,7 +174,7 @@ def costs(found: Sequence[Result]) -> str:
     heads += ("reference", "cheap tier", "latency p50 / p99, ms", "prices of")
     said = (
         "Dollars per 1,000 requests, prices of the day named. Latency is of single requests in one process, without "
-        "HTTP; results without one were measured before it was kept."
+        "HTTP; results without one were measured before it was kept. *busy*: see [Machines](#machines)."
     )
     return f"{_table(heads, rows)}\n\n{said}"
 
@@ -276,10 +276,16 @@ def machines(found: Sequence[Result]) -> str:
     seen: dict[str, list[str]] = {}
     for each in found:
         told = each.found.get("machine")
-        name = f"{told['processor']}, {told['cores']} core(s), Python {told['python']}" if told else ""
+        name = f"{told['processor']}, {told['cores']} core(s), Python {told['python']}" if told else "not kept"
         price = each.found["cost"]["machine"]["method"]
-        seen.setdefault(f"{name or 'not kept'}; {price}", []).append(each.name)
-    return "\n".join(f"- {', '.join(names)}: {told}." for told, names in seen.items())
+        seen.setdefault(f"{name}; {price}", []).append(each.name)
+    lines = [f"- {', '.join(names)}: {told}." for told, names in seen.items()]
+    if busy := [each for each in found if each.busy]:
+        lines.append(
+            "- Other work ran beside these, so their seconds, joules, costs and latencies are too high, some many "
+            f"times; their scores are not touched by it: {_list(f'{each.name} (load {each.load:g})' for each in busy)}."
+        )
+    return "\n".join(lines)
 
 
 def _held_against(each: Result) -> str:
