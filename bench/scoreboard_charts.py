@@ -36,7 +36,7 @@ def against_bars(found: Sequence[Result]) -> str:
 
     parts = [
         _text(12, 22, "Score on the sealed test, and what it was held against", "start", "name"),
-        *_legend(12, 44),
+        *_legend(12, 44, True),
     ]
     for tick in range(round(low * 10), 11):
         parts.append(_line(x(tick / 10), TOP, x(tick / 10), height - 40))
@@ -72,7 +72,10 @@ def against_cost(found: Sequence[Result]) -> str:
     def y(score: float) -> float:
         return COST_HEIGHT - COST_BOTTOM - (score - low) / (1.0 - low) * (COST_HEIGHT - COST_BOTTOM - TOP)
 
-    parts = [_text(12, 22, "Score against cost, specialist and what it replaces", "start", "name"), *_legend(12, 44)]
+    parts = [
+        _text(12, 22, "Score against cost, specialist and what it replaces", "start", "name"),
+        *_legend(12, 44, False),
+    ]
     for power in range(left, right + 1):
         parts.append(_line(x(10.0**power), TOP, x(10.0**power), COST_HEIGHT - COST_BOTTOM))
         parts.append(_text(x(10.0**power), COST_HEIGHT - COST_BOTTOM + 18, _dollars(power), "middle", "soft"))
@@ -102,20 +105,23 @@ def against_cost(found: Sequence[Result]) -> str:
     return _svg(parts, COST_HEIGHT, f"Score against cost per 1,000 requests. {told}")
 
 
-def _legend(x: float, y: float) -> list[str]:
+def _legend(x: float, y: float, bars: bool) -> list[str]:
+    """bars: absolute bars are drawn; else results without a verdict are."""
     parts, at = [], x
-    for colour, word in (
-        (COLOURS["superior"], "wins"),
-        (COLOURS["inconclusive"], "cannot be told"),
-        (COLOURS["inferior"], "loses"),
-    ):
-        parts.append(f'<circle cx="{at + 6}" cy="{y - 4}" r="5" fill="{colour}"/>')
-        parts.append(_text(at + 18, y, word, "start", "soft"))
+
+    def named(mark: str, word: str) -> None:
+        nonlocal at
+        parts.extend([mark, _text(at + 18, y, word, "start", "soft")])
         at += 34 + 7 * len(word)
-    for model, word in ((True, "the model to be replaced"), (False, "an absolute bar")):
-        parts.append(_held_against(at + 6, y - 4, model))
-        parts.append(_text(at + 18, y, word, "start", "soft"))
-        at += 34 + 7 * len(word)
+
+    for verdict, word in (("superior", "wins"), ("inconclusive", "cannot be told"), ("inferior", "loses")):
+        named(f'<circle cx="{at + 6}" cy="{y - 4}" r="5" fill="{COLOURS[verdict]}"/>', word)
+    named(_held_against(at + 6, y - 4, True), "the model to be replaced")
+    if bars:
+        named(_held_against(at + 6, y - 4, False), "an absolute bar")
+    else:
+        ring = f'fill="#fff" stroke="{COLOURS["inconclusive"]}" stroke-width="1.5"'
+        named(f'<circle cx="{at + 6}" cy="{y - 4}" r="5" {ring}/>', "no bar yet")
     return parts
 
 
