@@ -156,7 +156,7 @@ CLAIMS: dict[str, Claim] = {
         written.sae4k,
         *("customer service", "Korean", "ko_sae4k_argument"),
         bar="the utterance copied as it stands, measured on validation",
-        note="A look of a run that was stopped is counted. 1,500 of 26,202 rows for training.",
+        note=AFTER_A_LOOK + " 1,500 of 26,202 rows for training.",
         options=("--rungs", "gemma-3-270m-lora", "--budget", "2h"),
     ),
     "oa_mine": Claim(
