@@ -1,12 +1,13 @@
 """HumanEval and MBPP, pass@1, greedy: an instruct base through Jangin's engine, scored in its sandbox.
 
     python bench/code_generation.py DATA [--base qwen2.5-coder-0.5b] [--sets humaneval,mbpp]
-        [--engine jangin|transformers] [--dtype float32|bfloat16] [--limit N]
+        [--engine jangin|transformers] [--dtype float32|bfloat16] [--limit N] [--keep]
 
 DATA is a folder with `humaneval/test.jsonl.gz` and `mbpp/test.jsonl.gz`. `--engine transformers` answers with the same
 weights, dequantised to `--dtype`, through transformers' generate in batches (bfloat16, in which these weights were
 published, takes a third of the time on a processor that multiplies in it); `--limit` takes the first N problems. Prints
-one JSON document; answers are kept under `--out`, and only missing ones are written again.
+one JSON document, and with `--keep` leaves it under docs/results beside what is kept there of other sets; answers are
+kept under `--out`, and only missing ones are written again.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from jangin.evals.stats import exact_limits
 from jangin.prompt import CHATML
 from jangin.train.gguf_base import weights_of
 
+RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results"
 MAX_TOKENS = 512
 PEER_BATCH = 24
 ASK = "Complete this Python function. Answer with the whole function, imports included, in one code block.\n\n"
@@ -95,6 +97,7 @@ def main() -> None:
     parser.add_argument("--engine", default="jangin", choices=sorted(ENGINES))
     parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"], help="of transformers")
     parser.add_argument("--limit", type=int)
+    parser.add_argument("--keep", action="store_true", help="into docs/results, for docs/results.md")
     parser.add_argument("--out", type=Path, default=Path("runs/code"))
     arguments = parser.parse_args()
     weights = weights_of(arguments.base)
@@ -102,7 +105,8 @@ def main() -> None:
     if arguments.engine == "transformers":
         found["dtype"] = arguments.dtype
     for name in arguments.sets.split(","):
-        chosen = problems(arguments.data, name)[: arguments.limit]
+        whole = problems(arguments.data, name)
+        chosen = whole[: arguments.limit]
         path = arguments.out / f"{name}-{arguments.base}-{arguments.engine}.jsonl"
         given, seconds = answers(path, weights, arguments.engine, [asked for asked, _ in chosen], arguments.dtype)
         scores = score_code([(task, text) for (_, task), text in zip(chosen, given)])
@@ -116,11 +120,16 @@ def main() -> None:
             "pass_at_1": round(passed / len(chosen), 4),
             "passed": passed,
             "n": len(chosen),
+            "of": len(whole),
             "lower": limits.lower,
             "upper": limits.upper,
             "seconds": round(seconds, 1),
             "failures": reasons,
         }
+    if arguments.keep:
+        path = RESULTS / f"code_generation-{arguments.base}-{arguments.engine}.json"
+        earlier = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        path.write_text(json.dumps({**earlier, **found}, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(found, indent=1))
 
 

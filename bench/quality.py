@@ -1,166 +1,188 @@
-"""Public data sets through the climb and `certify`, one JSON each under docs/results, a table in docs/results.md.
+"""Every public data set through the climb and `certify`: one JSON each under docs/results, and the page of all of them.
 
-    python bench/quality.py DATA [--only banking77,...] [--work DIR] [--rungs RUNG,...] [--budget 3h]
+    python bench/quality.py DATA [--only banking77-gpt4,...] [--again] [--work DIR] [--rungs RUNG,...] [--budget 3h]
                                   [--sample 300]
 
 DATA is a folder with one sub-folder a data set (`train.jsonl.gz`, `test.jsonl.gz`, ...: rows of `input` and `output`);
 recorded answers are looked for in `recorded` beside it. Tasks whose answers are written need the extras `train` and
 `decoder`.
-Each certificate is a registered look at its sealed test; a repeated claim replays the stored verdict. The claims of
-PROMPTED are bases as they are, asked by `eval`: an estimate on open rows, no look, no verdict. Only `--only` runs them;
-`--sample` asks a base a seeded sample of that many rows, where the whole test takes hours, and the result says so.
+
+It goes on where it stopped: a claim whose result is kept is skipped unless `--again`, a finished training is kept
+(`trained.json` beside the bundle) and used as long as task, data and options are the same. `claims.py` says what is
+claimed. Each certificate is a registered look at its sealed test; a repeated claim replays the stored verdict.
+
+The claims of PROMPTED are bases as they are, asked by `eval`: an estimate on open rows, no look, no verdict. Only
+`--only` runs them; `--sample` asks a base a seeded sample of that many rows, where the whole test takes hours.
 """
 
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
+import os
+import platform
 import random
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-import written_tasks
+from claims import CLAIMS, PROMPTED, TESTS, Claim, meaning
+from earlier_looks import carry, told
+from jangin import bundle
+from jangin.errors import JanginError
+from jangin.evals.certificate import CERTIFICATE
+from jangin.files import hash_file, hash_json, write_atomic
+from jangin.task import Task, load_task
+from results_read import RESULTS
+from scoreboard import write_pages
+from tasks_labelled import Make
 
-RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results"
-RAG20 = "gpt-4/banking77-rag20"
-MODERATION = ["sexual", "hate", "violence", "harassment", "self-harm", "sexual/minors", "hate/threatening"]
-MODERATION.append("violence/graphic")
-
-
-def banking(data: Path, folder: Path, bar: dict[str, Any]) -> dict[str, Any]:
-    return {"kind": "classify", "data": files(data / "banking77", "train", "test"), "bar": bar}
-
-
-def clinc(data: Path, folder: Path) -> dict[str, Any]:
-    named = files(data / "clinc150", "train", "validation", "test")
-    return {"kind": "classify", "data": named, "out_of_scope": "oos"}
+MOST_CLASSES = 12  # per-class figures of more labels are left in the certificate
+Found = dict[str, Any]
 
 
-def moderation(data: Path, folder: Path) -> dict[str, Any]:
-    """Trained on tweets (davidson_hate_offensive): hate speech is `hate`, offensive language is `harassment`; the
-    other categories are unknown there, so they are never given, and their test rows are lost. Messages to assistants
-    (clinc150) and medical texts (medquad) are added to train as rows with no category: tweets alone are four fifths
-    offensive."""
-
-    def tweet(row: dict[str, Any]) -> dict[str, Any]:
-        hate = row["output"] == "hate_speech"
-        known = {"hate": hate}
-        if not hate:
-            known["harassment"] = row["output"] == "offensive_language"
-        return {"input": row["input"], "output": known}
-
-    def sample(row: dict[str, Any]) -> dict[str, Any]:
-        return {"input": row["input"], "output": {label: bool(value) for label, value in row["labels"].items()}}
-
-    source = data / "davidson_hate_offensive"
-    convert(source / "train.jsonl.gz", folder / "train.jsonl", tweet)
-    convert(source / "validation.jsonl.gz", folder / "validation.jsonl", tweet)
-    convert(data / "openai_moderation" / "test.jsonl.gz", folder / "test.jsonl", sample)
-    harmless = dict.fromkeys(MODERATION, False)
-    with (folder / "train.jsonl").open("a", encoding="utf-8") as out:
-        for name in ("clinc150", "medquad"):
-            with gzip.open(data / name / "train.jsonl.gz", "rt", encoding="utf-8") as rows:
-                for row in rows:
-                    made = {"input": json.loads(row)["input"], "output": harmless}
-                    out.write(json.dumps(made, ensure_ascii=False) + "\n")
-    named = {name: f"{name}.jsonl" for name in ("train", "validation", "test")}
-    bar = {"reference": "gpt-4/openai-moderation", "margin": 0.02}
-    return {"kind": "tag", "data": named, "labels": MODERATION, "metric": "flagged_f1", "bar": bar}
-
-
-def plain(name: str, metric: str, *splits: str) -> Callable[[Path, Path], dict[str, Any]]:
-    def task(data: Path, folder: Path) -> dict[str, Any]:
-        return {"kind": "classify", "data": files(data / name, *splits), "metric": metric}
-
-    return task
-
-
-def sentfin(data: Path, folder: Path) -> dict[str, Any]:
-    """One headline may name several entities: the headline is the unit, and no split or limit divides it."""
-    named = files(data / "sentfin", "train", "validation", "test")
-    return {"kind": "classify", "data": named, "unit": "id"}
-
-
-def beep(data: Path, folder: Path) -> dict[str, Any]:
-    """The official dev set is the test: the official test's labels are not public."""
-    source = data / "beep_korean_hate"
-    named = {"train": str(source / "train.jsonl.gz"), "test": str(source / "validation.jsonl.gz")}
-    return {"kind": "classify", "data": named, "metric": "macro_f1"}
-
-
-SMALLEST = ["--rungs", "smollm2-135m-lora"]  # what two cores train within the hour; larger rungs on demand
-COPYING = ["--rungs", "spans-ngrams,spans-minilm-l6"]
-SPIDER = ["--rungs", "qwen2.5-coder-0.5b-lora"]  # hours on two cores; less learns too little of it
-CLAIMS: dict[str, tuple[Callable[[Path, Path], dict[str, Any]], list[str]]] = {
-    "banking77-gpt4": (lambda d, f: banking(d, f, {"reference": RAG20}), []),
-    "banking77-at-least": (lambda d, f: banking(d, f, {"reference": RAG20, "at_least": 0.92}), []),
-    "banking77-best": (
-        lambda d, f: banking(d, f, {"reference": RAG20, "at_least": 0.92}),
-        ["--best", "--budget", "2h"],
-    ),
-    "clinc150": (clinc, []),
-    "openai_moderation": (moderation, []),
-    "ko_nsmc_raw": (plain("ko_nsmc_raw", "accuracy", "train", "validation", "test"), []),
-    "beep_korean_hate": (beep, []),
-    "sentfin": (sentfin, []),
-    "oa_mine": (lambda d, f: written_tasks.oa_mine(d.parent / "recorded", f), COPYING),
-    "wikisql": (written_tasks.wikisql, SMALLEST),
-    "snips_nlu": (written_tasks.snips, ["--rungs", "spans-ngrams"]),
-    "spider_dev": (lambda d, f: written_tasks.spider(d.parent / "recorded", f), SPIDER),
-    "ko_sae4k_argument": (written_tasks.sae4k, ["--rungs", "gemma-3-270m-lora", "--budget", "2h"]),
-}
-
-BASES = {"0.5b": "qwen2.5-coder-0.5b", "1.5b": "qwen2.5-coder-1.5b"}
-TESTS: dict[str, Callable[[Path, Path], dict[str, Any]]] = {
-    "spider_dev": CLAIMS["spider_dev"][0],
-    "defog_sql_eval": written_tasks.defog,
-    "wikisql": written_tasks.wikisql,
-}
-PROMPTED = {f"{test}-{size}": (test, base) for test in ("spider_dev", "defog_sql_eval") for size, base in BASES.items()}
-PROMPTED["wikisql-base"] = ("wikisql", "smollm2-135m")  # of the specialist
-
-
-def files(folder: Path, *splits: str) -> dict[str, str]:
-    return {split: str(folder / f"{split}.jsonl.gz") for split in splits}
-
-
-def convert(source: Path, target: Path, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
-    with gzip.open(source, "rt", encoding="utf-8") as rows, target.open("w", encoding="utf-8") as out:
-        out.writelines(json.dumps(change(json.loads(row)), ensure_ascii=False) + "\n" for row in rows)
-
-
-def jangin(*arguments: object) -> dict[str, Any]:
+def jangin(*arguments: object) -> Found:
+    """One verb's JSON. Exit 1, which is a comparison that said no, is an answer too."""
     command = [sys.executable, "-m", "jangin", *map(str, arguments), "--json"]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
-    if done.returncode > 1:
-        raise SystemExit(done.returncode)
-    return json.loads(done.stdout)
+    told = json.loads(done.stdout) if done.stdout.strip() else {}
+    if done.returncode not in (0, 1) or not told or "error" in told:
+        raise RuntimeError(f"jangin {arguments[0]} ended with {done.returncode}: {told.get('error', 'no answer')}")
+    return told
 
 
-def task_folder(name: str, make: Callable[[Path, Path], dict[str, Any]], data: Path, work: Path) -> Path:
+def task_folder(name: str, make: Make, data: Path, work: Path) -> tuple[Path, Found]:
+    """(folder with the task file and its data, the task file's content)."""
     folder = work / name
     folder.mkdir(parents=True, exist_ok=True)
     document = {"name": name, **make(data, folder)}
     (folder / "task.yaml").write_text(yaml.safe_dump(document, allow_unicode=True, sort_keys=False), encoding="utf-8")
-    return folder
+    return folder, document
 
 
-def kept(name: str, result: dict[str, Any]) -> None:
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    (RESULTS / f"{name}.json").write_text(json.dumps(result, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+def kept(name: str) -> Found | None:
+    path = RESULTS / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
-def prompted(name: str, data: Path, work: Path, sample: int | None) -> None:
+def keep(name: str, result: Found) -> None:
+    write_atomic(RESULTS / f"{name}.json", json.dumps(result, ensure_ascii=False, indent=1) + "\n")
+
+
+def finished(found: Found | None, document: Found) -> bool:
+    """Is the kept result one of this claim? One that does not say its task is older, and counts if it had a bar."""
+    if found is None:
+        return False
+    if "task" not in found:
+        return found["certified"]["verdict"] is not None
+    return found["task"] == meaning(document)
+
+
+def trained(folder: Path, options: list[str]) -> Found:
+    """The climb's own document, from `trained.json` if that is of the same task, data and options and its bundle is
+    whole, else from a climb."""
+    task = load_task(folder)
+    key, path = _key(task, options), folder / "trained.json"
+    if path.is_file():
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if found["key"] == key and _whole(folder / found["specialist"], task):
+            return {**found["trained"], "specialist": str(folder / found["specialist"])}
+    told_by_climb = jangin("train", folder, *options)
+    specialist = Path(told_by_climb["specialist"])
+    record = json.loads((specialist / "record.json").read_text(encoding="utf-8"))
+    more = {name: record[name] for name in ("energy_wh", "energy_method", "rows", "chance")}
+    told_by_climb = {**told_by_climb, **more}
+    relative = os.path.relpath(specialist, folder)
+    write_atomic(path, json.dumps({"key": key, "specialist": relative, "trained": told_by_climb}, indent=1) + "\n")
+    return told_by_climb
+
+
+def _key(task: Task, options: list[str]) -> str:
+    data = {name: hash_file(task.folder / path) for name, path in task.data.named().items()}
+    return hash_json([task.hash, options, data])
+
+
+def _whole(specialist: Path, task: Task) -> bool:
+    try:
+        return bundle.verify(specialist).task["hash"] == task.hash
+    except (JanginError, KeyError):
+        return False
+
+
+def run(name: str, data: Path, work: Path, more: list[str], again: bool) -> None:
+    claim = CLAIMS[name]
+    folder, document = task_folder(name, claim.make, data, work)
+    if not again and finished(kept(name), document):
+        print(f"{name}: kept", flush=True)
+        return
+    options = more or list(claim.options)
+    climbed = trained(folder, options)
+    register = carry(folder, claim.test)
+    certified = jangin("certify", climbed["specialist"])
+    full = json.loads((Path(climbed["specialist"]) / CERTIFICATE).read_text(encoding="utf-8"))
+    keep(name, result(name, claim, document, options, climbed, certified, full, told(register)))
+    print(f"{name}: {certified['sentence']}", flush=True)
+
+
+def result(
+    name: str,
+    claim: Claim,
+    document: Found,
+    options: list[str],
+    climbed: Found,
+    certified: Found,
+    full: Found,
+    looks: list[Found],
+) -> Found:
+    """What docs/results keeps: everything that the page shows, and no path of one machine."""
+    about = {"field": claim.field, "language": claim.language, "test": claim.test, "bar": claim.bar, "note": claim.note}
+    few = len(full["per_class"]) <= MOST_CLASSES
+    look = {key: value for key, value in full["look"].items() if key != "copies"}
+    return {
+        "claim": name,
+        "about": about,
+        "task": meaning(document),
+        "options": options,
+        "trained": {**climbed, "specialist": None},
+        "certified": {**certified, "certificate": None},
+        "answers_sha256": full["hashes"]["answers"],
+        "reference": full["reference"],
+        "scope": full["scope"],
+        "per_class": full["per_class"] if few else [],
+        "look": look,
+        "looks": looks,
+        "method": full["result"]["method"],
+        "baseline": full["result"].get("baseline"),
+        "exposure": full["exposure"],
+        "leaks": full["leaks"],
+        "speed": full["speed"],
+        "cost": full["cost"],
+        "energy": full["energy"],
+        "versions": full["versions"],
+        "machine": machine(),
+    }
+
+
+def machine() -> Found:
+    model = ""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        model = next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        model = platform.processor()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    load = round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None  # says whether other work ran beside it
+    return {"processor": model, "cores": cores, "python": platform.python_version(), "load": load}
+
+
+def ask_base(name: str, data: Path, work: Path, sample: int | None) -> None:
     """A base as it is on a whole test, or on a sample of it."""
     test, base = PROMPTED[name]
-    folder = task_folder(test, TESTS[test], data, work)
+    folder, _ = task_folder(f"{test}-whole", TESTS[test], data, work)
     asked = folder / "test.jsonl"
     lines = asked.read_text(encoding="utf-8").splitlines()
     if sample is not None and sample < len(lines):
@@ -170,99 +192,39 @@ def prompted(name: str, data: Path, work: Path, sample: int | None) -> None:
     start = time.monotonic()
     found = jangin("eval", base, "--on", asked, "--task", folder)
     seconds = round(time.monotonic() - start)
-    kept(name, {"claim": name, "base": base, "of": len(lines), "evaluated": found, "seconds": seconds})
+    keep(name, {"claim": name, "base": base, "of": len(lines), "evaluated": found, "seconds": seconds})
     print(f"{name}: {found['metric']} {found['score']:.4f}", flush=True)
 
 
-def run(name: str, data: Path, work: Path, more: list[str]) -> None:
-    make, options = CLAIMS[name]
-    folder = task_folder(name, make, data, work)
-    trained = jangin("train", folder, *options, *more)
-    certified = jangin("certify", trained["specialist"])
-    full = json.loads(Path(certified["certificate"]).read_text(encoding="utf-8"))
-    result = {"claim": name, "trained": trained, "certified": certified, "scope": full["scope"], "look": full["look"]}
-    result["trained"]["specialist"] = result["certified"]["certificate"] = None  # paths of one machine
-    result["method"], result["cost"], result["versions"] = full["result"]["method"], full["cost"], full["versions"]
-    result["look"].pop("copies", None)
-    kept(name, result)
-    print(f"{name}: {certified['sentence']}", flush=True)
-
-
-def table() -> None:
-    """docs/results.md from what is under docs/results."""
-    lines = [
-        "# Results",
-        "",
-        "Written by `python bench/quality.py DATA`. Every row is one registered look at a sealed test; the level of",
-        "its limits follows from the look's number. All these tests are public, and trials on some of them were known",
-        "before this code was written: read them as *on a public test*. Splits of ko_nsmc_raw, sentfin and",
-        "beep_korean_hate are not the published ones, so they are compared with nothing.",
-        "",
-        "| claim | metric | rung | parameters | score | limits | n | look | reference | verdict | training |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
-    ]
-    for name in CLAIMS:
-        path = RESULTS / f"{name}.json"
-        if not path.is_file():
-            continue
-        found = json.loads(path.read_text(encoding="utf-8"))
-        trained, certified = found["trained"], found["certified"]
-        reference = certified["reference"] or ""
-        if reference:
-            reference += f" {certified['reference_score']:.3f}" + ("" if certified["paired"] else ", unpaired")
-        limits = "none"
-        if certified["score_lower"] is not None:
-            limits = f"{certified['score_lower']:.3f} to {certified['score_upper']:.3f}"
-        lines.append(
-            f"| {name} | {certified['metric']} | {trained['rung']} | {trained['params'] / 1e6:.1f} M | "
-            f"{certified['score']:.4f} | {limits} | {certified['n']:,} | {found['look']['number']} | {reference} | "
-            f"{certified['verdict'] or 'none (no bar)'} | {trained['seconds']:.0f} s |"
-        )
-        for part, value in (found["scope"] or {}).items():
-            shown = part.replace("_", " ")
-            limits = f"{value['lower']:.3f} to {value['upper']:.3f}"
-            lines.append(f"| {name}: {shown} | share | | | {value['score']:.4f} | {limits} | {value['n']:,} | | | | |")
-    lines += prompted_table()
-    (RESULTS.parent / "results.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def prompted_table() -> list[str]:
-    found = [json.loads(path.read_text("utf-8")) for name in PROMPTED if (path := RESULTS / f"{name}.json").is_file()]
-    if not found:
-        return []
-    lines = [
-        "",
-        "Bases as they are, prompted, on the same tests: estimates by `jangin eval`, no looks, no verdicts.",
-        "",
-        "| base on test | metric | score | limits | n |",
-        "|---|---|---|---|---|",
-    ]
-    for each in found:
-        told, test = each["evaluated"], PROMPTED[each["claim"]][0]
-        limits = "none" if told["lower"] is None else f"{told['lower']:.3f} to {told['upper']:.3f}"
-        whole = each.get("of", told["n"])
-        asked = f"{told['n']:,}" + (f", a sample of {whole:,}" if whole > told["n"] else "")
-        lines.append(f"| {each['base']} on {test} | {told['metric']} | {told['score']:.4f} | {limits} | {asked} |")
-    return lines
-
-
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--only", help="names, with commas")
+    parser.add_argument("--again", action="store_true", help="run also what is kept; a new specialist is a new look")
     parser.add_argument("--work", type=Path, default=Path("runs/quality"))
-    parser.add_argument("--rungs", help="instead of a claim's own: what `jangin train --rungs` takes")
-    parser.add_argument("--budget", help="instead of a claim's own")
+    parser.add_argument("--rungs", help="instead of a claim's own options: what `jangin train --rungs` takes")
+    parser.add_argument("--budget", help="instead of a claim's own options")
     parser.add_argument("--sample", type=int, help="rows that a prompted base is asked; all without it")
     arguments = parser.parse_args()
     more = [f"--{key}={value}" for key in ("rungs", "budget") if (value := getattr(arguments, key))]
-    for name in arguments.only.split(",") if arguments.only else CLAIMS:
-        if name in PROMPTED:
-            prompted(name, arguments.data.resolve(), arguments.work, arguments.sample)
-        else:
-            run(name, arguments.data.resolve(), arguments.work, more)
-        table()
+    names = arguments.only.split(",") if arguments.only else list(CLAIMS)
+    if unknown := [name for name in names if name not in CLAIMS and name not in PROMPTED]:
+        parser.error(f"no claim {', '.join(unknown)}; they are {', '.join([*CLAIMS, *PROMPTED])}")
+    failed = []
+    for name in names:
+        try:
+            if name in PROMPTED:
+                ask_base(name, arguments.data.resolve(), arguments.work, arguments.sample)
+            else:
+                run(name, arguments.data.resolve(), arguments.work, more, arguments.again)
+        except (RuntimeError, JanginError, OSError) as error:  # the others are worth their while
+            print(f"{name}: {error}", file=sys.stderr, flush=True)
+            failed.append(name)
+        write_pages()
+    if failed:
+        print(f"not done: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -41,6 +41,7 @@ NOT_RUN_BLOCKS = {
     "quickstart.md": 1,
     "bases.md": 3,
     "reproduce.md": 12,
+    "results.md": 1,
     "security.md": 1,
 }
 PORT = "8080"

@@ -1,0 +1,120 @@
+"""The results under docs/results as one noun, whatever their age: what the page, the charts and the energy table show.
+
+A result of before this noun lacks latencies, energy per request and its task; what it lacks is None, never a guess.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from claims import CLAIMS, PROMPTED, Claim
+
+RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results"
+Found = dict[str, Any]
+BUSY = 2.0  # load for each core
+WON, OPEN, LOST = ("superior", "non-inferior"), ("inconclusive",), ("inferior",)
+
+
+@dataclass(frozen=True)
+class Result:
+    """One claim and what came of it. found: the whole JSON."""
+
+    name: str
+    claim: Claim
+    found: Found
+
+    @property
+    def certified(self) -> Found:
+        return self.found["certified"]
+
+    @property
+    def trained(self) -> Found:
+        return self.found["trained"]
+
+    @property
+    def verdict(self) -> str | None:
+        return self.certified["verdict"]
+
+    @property
+    def note(self) -> str:
+        """What the claim warns of; an older result whose bar came later was of another claim."""
+        if "about" in self.found:
+            return self.found["about"]["note"]
+        return self.claim.note if self.verdict else ""
+
+    @property
+    def bar_from(self) -> str:
+        """Where an absolute bar comes from, in words."""
+        return self.found["about"]["bar"] if "about" in self.found else ""
+
+    @property
+    def at_least(self) -> float | None:
+        return self.found.get("task", {}).get("bar", {}).get("at_least")
+
+    @property
+    def bar(self) -> float | None:
+        """What the score stands next to: the reference's score, else the absolute bar."""
+        reference = self.certified["reference_score"]
+        return self.at_least if reference is None else reference
+
+    @property
+    def difference(self) -> float | None:
+        told = self.certified["difference"]
+        return told if told is not None or self.bar is None else self.certified["score"] - self.bar
+
+    @property
+    def training_wh(self) -> tuple[float, str]:
+        """(watt-hours of the whole climb, how obtained); of an older result those of its rungs together."""
+        spent = self.trained.get("energy_wh")
+        if spent is not None:
+            return spent, self.trained["energy_method"]
+        return sum(rung.get("energy_wh", 0.0) for rung in self.trained["rungs"]), "the rungs alone; method not kept"
+
+    @property
+    def per_1k_wh(self) -> Found | None:
+        """The figure of answering 1,000 requests: value, unit, method; None of an older result."""
+        return self.found["energy"]["per_1k"] if "energy" in self.found else None
+
+    @property
+    def latency_ms(self) -> Found | None:
+        return self.found["speed"]["latency_ms"] if "speed" in self.found else None
+
+    @property
+    def load(self) -> float:
+        """Load average when the result was kept; 0 where that is not known."""
+        return (self.found.get("machine") or {}).get("load") or 0.0
+
+    @property
+    def busy(self) -> bool:
+        """Did other work run beside it, so that its timings tell little?"""
+        return self.load > BUSY * (self.found.get("machine") or {"cores": 1})["cores"]
+
+    @property
+    def costs(self) -> tuple[float | None, float | None, float | None]:
+        """US dollars per 1,000 requests: here, the reference, today's cheap tier."""
+        cost = self.found["cost"]
+        reference = cost["reference"]["value"] if cost["reference"] else None
+        return cost["own"]["value"], reference, cost["cheap_tier"]["value"]
+
+
+def results(folder: Path = RESULTS) -> list[Result]:
+    """Those that are there, in the order of the claims."""
+    found = ((name, claim, _read(folder / f"{name}.json")) for name, claim in CLAIMS.items())
+    return [Result(name, claim, each) for name, claim, each in found if each is not None]
+
+
+def prompted(folder: Path = RESULTS) -> list[Found]:
+    """Bases as they are on the tests of claims: {claim, base, of, evaluated, seconds}."""
+    return [found for name in PROMPTED if (found := _read(folder / f"{name}.json")) is not None]
+
+
+def coded(folder: Path = RESULTS) -> list[Found]:
+    """What `code_generation.py --keep` left: {base, engine, humaneval: {...}, mbpp: {...}}."""
+    return [found for path in sorted(folder.glob("code_generation-*.json")) if (found := _read(path)) is not None]
+
+
+def _read(path: Path) -> Found | None:
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
