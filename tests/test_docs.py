@@ -40,6 +40,7 @@ NOT_RUN_BLOCKS = {
     "ledger.md": 1,
     "quickstart.md": 1,
     "bases.md": 3,
+    "few-shot.md": 2,
     "reproduce.md": 12,
     "results.md": 1,
     "security.md": 1,

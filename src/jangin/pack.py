@@ -23,7 +23,7 @@ from jangin.models.specialist import Readers, Specialist
 from jangin.terms import terms_of, write_terms
 from jangin.train.judge import LabelsJudged
 from jangin.train.profiling import write_profiles
-from jangin.train.rungs import PARITY_ROWS, Attempt
+from jangin.train.rungs import PARITY_ROWS, Attempt, Shipped
 from jangin.train.trusting import trust_labels
 from jangin.train.workshop import Shop, Workshop
 from jangin.types import BaseModel
@@ -50,7 +50,7 @@ def pack(
     shipped = attempt.shipped()
 
     def build(folder: Path) -> dict[str, Any]:
-        _write_bundle(shop, rung, attempt, judged, shipped.head, folder)
+        _write_bundle(shop, rung, attempt, judged, shipped, folder)
         with ThreadPoolExecutor(2) as beside:  # both fill the time in which the parity check waits for its server
             proof, profiles = beside.submit(attempt.unseen), beside.submit(write_profiles, shop, folder)
             parity = _parity(shop, shipped.trainer, folder)
@@ -81,10 +81,11 @@ def put_in_place(out: Path, build: Callable[[Path], dict[str, Any]]) -> dict[str
 
 
 def _write_bundle(
-    shop: Workshop, rung: str, attempt: Attempt, judged: LabelsJudged, head: linear.LinearHead, folder: Path
+    shop: Workshop, rung: str, attempt: Attempt, judged: LabelsJudged, shipped: Shipped, folder: Path
 ) -> None:
-    linear.save(folder / bundle.HEAD, head)
-    for name, source in attempt.files.items():
+    linear.save(folder / bundle.HEAD, shipped.head)
+    spec = shipped.spec or attempt.spec
+    for name, source in (attempt.files if shipped.files is None else shipped.files).items():
         shutil.copyfile(source, folder / name)
     manifest = bundle.Manifest(
         name=shop.task.name,
@@ -93,8 +94,8 @@ def _write_bundle(
         rung=rung,
         params=attempt.params,
         rule=judged.rule,
-        encoder=attempt.spec if isinstance(attempt.spec, bundle.EncoderSpec) else None,
-        decoder=attempt.spec if isinstance(attempt.spec, bundle.DecoderSpec) else None,
+        encoder=spec if isinstance(spec, bundle.EncoderSpec) else None,
+        decoder=spec if isinstance(spec, bundle.DecoderSpec) else None,
         calibration={key: value for key, value in judged.calibration.items() if key != "bins"},
         task={
             "name": shop.task.name,

@@ -59,6 +59,10 @@ class TunedRung:
         return will_fit(shop, self.base, "finetune").minutes * epochs_for(len(shop.train)) / EPOCHS["finetune"]
 
     def attempt(self, shop: Workshop) -> Attempt:
+        from jangin.train import few_rows, top_layers
+
+        if top_layers.is_for(shop):
+            return few_rows.attempt(shop, self.base, self.with_ngrams)
         division = divide(shop)
         folder = shop.work / f"tuned-{self.base}"
         encoder = Encoder(_tuned(shop, self.base, division.train, folder), bulk=True)

@@ -21,7 +21,7 @@ from jangin.bases.machine import available_cores
 from jangin.errors import DataError
 from jangin.models.base import Floats, sigmoid
 from jangin.train import hinge
-from jangin.train.targets import Rows
+from jangin.train.targets import Rows, join
 
 FOLDS = 3
 # With so many rows in a fold, one fold tells the points of the grid apart as well as three do, at a third of the time.
@@ -30,6 +30,8 @@ ONE_FOLD_ROWS = 2_000
 # differ by less than WORTH_MORE, which is less than the search can tell.
 WORTH_MORE = 0.003
 GRID: dict[str, tuple[float, ...]] = {"ngrams": (0.1, 0.3, 1.0, 3.0), "encoder": (1.0, 3.0, 10.0, 30.0)}
+# One-sided 95 %: what lies closer is no difference.
+CLEAR = 1.645
 # A fold that never saw a label answers this margin for it: clearly no, without breaking the calibration fit.
 ABSENT = -2.0
 Solver = Literal["ngrams", "encoder"]
@@ -46,10 +48,16 @@ class Linear(msgspec.Struct, frozen=True, eq=False):
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """A point of the search: inverse regularisation and whether labels are weighted by rarity."""
+    """A point of the search: inverse regularisation, whether labels are weighted by rarity, and whether the labels'
+    names are rows of train too."""
 
     c: float
     balanced: bool = False
+    named: bool = False
+
+
+# A point that was tried and its cross-validated score.
+Tried = tuple[float, bool, bool, float]
 
 
 class Searched(msgspec.Struct, frozen=True, eq=False):
@@ -59,7 +67,14 @@ class Searched(msgspec.Struct, frozen=True, eq=False):
     choice: Choice
     score: float
     oof: Floats
-    tried: list[tuple[float, bool, float]]
+    tried: list[Tried]
+
+
+class Names(NamedTuple):
+    """Rows that are the names of labels, and their features: `names.py`."""
+
+    features: Any
+    rows: Rows
 
 
 class _Job(NamedTuple):
@@ -70,16 +85,37 @@ class _Job(NamedTuple):
     choice: Choice
 
 
-def fit(solver: Solver, features: Any, rows: Rows, labels: int, choice: Choice, seed: int) -> Linear:
+def fit(
+    solver: Solver, features: Any, rows: Rows, labels: int, choice: Choice, seed: int, names: Names | None = None
+) -> Linear:
     """One linear model. Rows whose gold label is outside the set are left out; so are unknown `tag` cells."""
-    return _fit_jobs(solver, [_Job(features, rows, choice)], labels, seed)[0]
+    return _fit_jobs(solver, [_job(features, rows, choice, names)], labels, seed)[0]
 
 
 def fit_each(
-    solver: Solver, features: Any, rows: Rows, labels: int, choice: Choice, seed: int, parts: Sequence[NDArray]
+    solver: Solver,
+    features: Any,
+    rows: Rows,
+    labels: int,
+    choice: Choice,
+    seed: int,
+    parts: Sequence[NDArray],
+    names: Names | None = None,
 ) -> list[Linear]:
     """One model for each of `parts`, which are row numbers."""
-    return _fit_jobs(solver, [_Job(features[part], take(rows, part), choice) for part in parts], labels, seed)
+    jobs = [_job(features[part], take(rows, part), choice, names) for part in parts]
+    return _fit_jobs(solver, jobs, labels, seed)
+
+
+def _job(features: Any, rows: Rows, choice: Choice, names: Names | None) -> _Job:
+    if not choice.named:
+        return _Job(features, rows, choice)
+    assert names is not None, "a choice with names is made where there are names"
+    if isinstance(features, np.ndarray):
+        return _Job(np.concatenate((features, names.features)), join(rows, names.rows), choice)
+    from scipy.sparse import vstack
+
+    return _Job(vstack((features, names.features), format="csr"), join(rows, names.rows), choice)
 
 
 def _fit_jobs(solver: Solver, jobs: Sequence[_Job], labels: int, seed: int) -> list[Linear]:
@@ -186,34 +222,60 @@ def held_out_rows(rows: Rows, seed: int) -> NDArray:
     return np.sort(np.concatenate([outside for _, outside in judging_folds(rows, seed)]))
 
 
-def search(solver: Solver, features: Any, rows: Rows, labels: int, metric: str, seed: int) -> Searched:
-    """Cross-validation inside train over the grid; ties go to the stronger regularisation."""
+def search(
+    solver: Solver, features: Any, rows: Rows, labels: int, metric: str, seed: int, names: Names | None = None
+) -> Searched:
+    """Cross-validation inside train over the grid; ties go to the stronger regularisation, and to no names
+    (`_better`)."""
     folds, answered = judging_folds(rows, seed), held_out_rows(rows, seed)
     parts, judged = [take(rows, inside) for inside, _ in folds], take(rows, answered)
-    tried: list[tuple[float, bool, float]] = []
+    tried: list[Tried] = []
 
     def attempt(choices: Sequence[Choice], best: Searched | None) -> Searched:
         wanted = [(choice, fold) for choice in choices for fold in range(len(folds))]
-        jobs = [_Job(features[folds[fold][0]], parts[fold], choice) for choice, fold in wanted]
+        jobs = [_job(features[folds[fold][0]], parts[fold], choice, names) for choice, fold in wanted]
         models = dict(zip(wanted, _fit_jobs(solver, jobs, labels, seed)))
         for choice in choices:
             oof = np.empty((len(answered), labels), np.float32)
             for fold, (_, outside) in enumerate(folds):
                 oof[np.searchsorted(answered, outside)] = models[choice, fold](features[outside])
             score = score_of(metric, judged, oof)
-            tried.append((choice.c, choice.balanced, score))
-            if best is None or score > best.score:
-                best = Searched(choice, score, oof, tried)
+            tried.append((choice.c, choice.balanced, choice.named, score))
+            found = Searched(choice, score, oof, tried)
+            if best is None or _better(metric, judged, found, best):
+                best = found
         assert best is not None
         return best
 
     grid = GRID[solver]
     balanced = (False,) if metric == "accuracy" else (False, True)
     best = attempt([Choice(c, weighted) for weighted in balanced for c in grid[1:3]], None)
-    if abs(tried[1][2] - tried[0][2]) < WORTH_MORE and not balanced[1:]:
-        return best
-    further = grid[3] if best.choice.c == grid[2] else grid[0]
-    return attempt([Choice(further, best.choice.balanced)], best)
+    if abs(tried[1][3] - tried[0][3]) >= WORTH_MORE or balanced[1:]:
+        further = grid[3] if best.choice.c == grid[2] else grid[0]
+        best = attempt([Choice(further, best.choice.balanced)], best)
+    return best if names is None else attempt([msgspec.structs.replace(best.choice, named=True)], best)
+
+
+def _better(metric: str, rows: Rows, new: Searched, old: Searched) -> bool:
+    """By the metric; what accuracy cannot tell apart on so few rows (CLEAR standard errors of the paired difference) by
+    the likelihood of the calibrated answers, which says something of every row, right or wrong."""
+    if metric != "accuracy" or rows.known is not None:
+        return new.score > old.score
+    inside = rows.gold >= 0
+    right, was = ((each.oof.argmax(axis=1) == rows.gold)[inside] for each in (new, old))
+    changed = right.astype(np.int64) - was
+    if not changed.any() or abs(changed.mean()) > CLEAR * changed.std() / np.sqrt(len(changed)):
+        return new.score > old.score
+    return _loss(new.oof, rows) < _loss(old.oof, rows)
+
+
+def _loss(logits: Floats, rows: Rows) -> float:
+    """Mean negative log-likelihood of the true labels, at the best temperature."""
+    from scipy.special import log_softmax
+
+    inside = np.flatnonzero(rows.gold >= 0)
+    told = log_softmax(calibrate([logits], rows)([logits])[inside].astype(np.float64), axis=1)
+    return -float(told[np.arange(len(inside)), rows.gold[inside]].mean())
 
 
 def score_of(metric: str, rows: Rows, logits: Floats) -> float:

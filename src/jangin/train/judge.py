@@ -115,9 +115,9 @@ def on_validation(claim: Claim) -> Claim:
 
 def _details(attempt: Attempt, calibration: dict[str, Any]) -> dict[str, Any]:
     search = [
-        {"features": part.solver, "c": c, "balanced": balanced, "cross_validated": score}
+        {"features": part.solver, "c": c, "balanced": balanced, "named": named, "cross_validated": score}
         for part in attempt.parts
-        for c, balanced, score in part.tried
+        for c, balanced, named, score in part.tried
     ]
     return {"calibration_error": calibration["ece"], "search": search, **attempt.details}
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from jangin.files import write_atomic
 from jangin.models.base import Floats
 from jangin.models.ngrams import Analyzer, Block
-from jangin.train.head import Choice, Linear, Solver, fit, search
+from jangin.train.head import Choice, Linear, Names, Solver, Tried, fit, search
 from jangin.train.targets import Rows
 
 
@@ -30,7 +30,7 @@ class Part(msgspec.Struct, frozen=True, eq=False):
     validation: Floats
     calibration_rows: str
     choice: Choice | None = None
-    tried: list[tuple[float, bool, float]] = []
+    tried: list[Tried] = []
     blocks: list[Block] = []
 
 
@@ -42,11 +42,12 @@ def make(
     metric: str,
     seed: int,
     blocks: list[Block],
+    names: Names | None = None,
 ) -> Part:
     """Search and fit on train, answer calibration and validation. `features`: of train, calibration, validation."""
     train, calibration, validation = features
-    found = search(solver, train, rows, labels, metric, seed)
-    linear = fit(solver, train, rows, labels, found.choice, seed)
+    found = search(solver, train, rows, labels, metric, seed, names)
+    linear = fit(solver, train, rows, labels, found.choice, seed, names)
     held_out = calibration.shape[0] > 0
     return Part(
         solver=solver,

@@ -64,10 +64,14 @@ PARITY_ROWS = 300
 
 class Shipped(NamedTuple):
     """The head that is packed, and the logits that the trainer's own float copy gives for validation's first
-    PARITY_ROWS rows at least, (rows, labels)."""
+    PARITY_ROWS rows at least, (rows, labels). spec, files, read: of a base that was tuned once more, in place of
+    the attempt's."""
 
     head: LinearHead
     trainer: Floats
+    spec: EncoderSpec | None = None
+    files: dict[str, Path] | None = None
+    read: Callable[[Sequence[str]], Floats] | None = None
 
 
 class Rung(Protocol):
@@ -135,7 +139,8 @@ def _assemble(shop: Workshop, base: str | None, found: list[Part], encoded: Floa
                 assert base is not None
                 read = np.concatenate([shop.encoded(base, split) for split in ("train", "validation")])
             assert part.choice is not None
-            model = fit(part.solver, read, rows, len(shop.labels), part.choice, shop.seed)
+            names = shop.names_for(part, base)
+            model = fit(part.solver, read, rows, len(shop.labels), part.choice, shop.seed, names)
             return model, model(read[len(shop.train) :])
 
         with ThreadPoolExecutor(available_cores()) as pool:

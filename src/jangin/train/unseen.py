@@ -81,5 +81,6 @@ def _answers(shop: Workshop, base: str | None, part: Part, folds: Sequence[tuple
         assert base is not None
         read = shop.encoded(base, "train")
     inside = [rows for rows, _ in folds]
-    models = fit_each(part.solver, read, shop.train, len(shop.labels), part.choice, shop.seed, inside)
+    names = shop.names_for(part, base)
+    models = fit_each(part.solver, read, shop.train, len(shop.labels), part.choice, shop.seed, inside, names)
     return [model(read[outside]) for model, (_, outside) in zip(models, folds)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from jangin.models.ngrams import Block
 from jangin.prompt import render
 from jangin.task import Task
 from jangin.train import features, hinge, parts
-from jangin.train.head import held_out_rows, take
+from jangin.train.head import Names, held_out_rows, take
+from jangin.train.names import names_of
 from jangin.train.spared import halve
 from jangin.train.targets import Rows, join, rows_of
 
@@ -70,6 +72,7 @@ class Workshop(Shop):
             rows_of(split, self.labels, task.kind) for split in (splits.train, splits.validation, splits.calibration)
         )
         self.proof = rows_of(self.spared, self.labels, task.kind)
+        self.named = names_of(self.train, self.labels, task.out_of_scope)
         hinge.warm(self.train.texts, len(self.labels))
         self._encoders: dict[str, Encoder] = {}
         self._blocks: list[Block] | None = None
@@ -118,7 +121,7 @@ class Workshop(Shop):
     def ngrams(self) -> parts.Part:
         def compute() -> parts.Part:
             self._blocks = features.fit_blocks(self.train.texts, len(self.labels))
-            return self._make("ngrams", self.matrices(self._blocks), self._blocks)
+            return self._make("ngrams", self.matrices(self._blocks), self._blocks, self.names(None, self._blocks))
 
         part = parts.kept(self.work / "ngrams.safetensors", compute)
         self._blocks = part.blocks
@@ -127,7 +130,7 @@ class Workshop(Shop):
     def frozen(self, base: str) -> parts.Part:
         def compute() -> parts.Part:
             split = tuple(self.encoded(base, name) for name in ("train", "calibration", "validation"))
-            return self._make("encoder", split, [])  # type: ignore[arg-type]
+            return self._make("encoder", split, [], self.names(base))  # type: ignore[arg-type]
 
         return parts.kept(self.work / f"frozen-{base.replace('/', '-')}.safetensors", compute)
 
@@ -139,9 +142,25 @@ class Workshop(Shop):
         assert self._matrices is not None
         return self._matrices
 
+    def names(self, base: str | None, blocks: Sequence[Block] = ()) -> Names | None:
+        """The labels' names with a frozen base's embeddings of them, or without a base their n-grams."""
+        if self.named is None:
+            return None
+        if base is None:
+            return Names(features.sparse(self.named.texts, blocks), self.named)
+        if (base, "named") not in self._encoded:
+            self._encoded[base, "named"] = self.encoder(base).embed(self.named.texts)
+        return Names(self._encoded[base, "named"], self.named)
+
+    def names_for(self, part: parts.Part, base: str | None) -> Names | None:
+        """What a part that was fitted with names is fitted with once more."""
+        if part.choice is None or not part.choice.named:
+            return None
+        return self.names(None, part.blocks) if part.solver == "ngrams" else self.names(base)
+
     def everything(self) -> Rows:
         """Train and validation: what the chosen rung is fitted on once more; calibration stays unseen."""
         return join(self.train, self.validation)
 
-    def _make(self, solver: Any, split: tuple[Any, Any, Any], blocks: list[Block]) -> parts.Part:
-        return parts.make(solver, split, self.train, len(self.labels), self.task.metric, self.seed, blocks)
+    def _make(self, solver: Any, split: tuple[Any, Any, Any], blocks: list[Block], names: Names | None) -> parts.Part:
+        return parts.make(solver, split, self.train, len(self.labels), self.task.metric, self.seed, blocks, names)
