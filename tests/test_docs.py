@@ -42,6 +42,7 @@ NOT_RUN_BLOCKS = {
     "bases.md": 3,
     "reproduce.md": 12,
     "security.md": 1,
+    "speed.md": 1,
 }
 PORT = "8080"
 LIMIT_S = 400

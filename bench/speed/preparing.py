@@ -1,0 +1,101 @@
+"""What is made once in the work folder: environments, Jangin's specialists, the peers' model, codes for llama.cpp."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jangin.bases import pull
+from jangin.bundle import read_manifest
+from speed import venvs
+from speed.sides import PEERS, specialist_name
+
+RUNGS = ("minilm-l6", "ngrams+minilm-l6", "ngrams")
+BASE, DECODER = "minilm-l6", "smollm2-135m"
+
+
+class Ready(NamedTuple):
+    """wanted: the arguments of `sides`."""
+
+    texts: list[str]
+    labels: list[str]
+    gguf: Path
+    wanted: tuple[list[str], list[str], tuple[str, list[str]] | None]
+
+
+def prepare(data: Path, work: Path, adapter: Path | None) -> Ready:
+    for folder in ("data", "weights", "model", "tasks"):
+        (work / folder).mkdir(parents=True, exist_ok=True)
+    train, test = (
+        unpacked(data / f"{split}.jsonl.gz", work / "data" / f"{split}.jsonl") for split in ("train", "test")
+    )
+    environments = {name: venvs.made(name, work) for name in venvs.REQUIREMENTS}
+    silent = [environments["openvino"] / "bin" / "opt_in_out", "--opt_out"]  # it would tell its maker of each run
+    subprocess.run(silent, stdout=subprocess.DEVNULL, check=True)
+    for rung in RUNGS:
+        specialist(rung, data, work)
+    for name, path in pull.ensure(BASE).items():
+        shutil.copyfile(path, work / "weights" / name)
+    rows = ("--weights", str(work / "weights"), "--train", str(train))
+    steps = {"encoder": "setfit", "onnx": "setfit", "openvino": "openvino", "classifier": "transformers"}
+    for step, environment in steps.items():
+        if not (work / "model" / f"{step}.done").is_file():
+            python(environments[environment], "prepare.py", step, str(work / "model"), *rows)
+    gguf = next(path for name, path in pull.ensure(DECODER).items() if name.endswith(".gguf"))
+    tests = [json.loads(line) for line in test.read_text("utf-8").splitlines()]
+    names = sorted({row["output"] for row in tests})
+    codes = json.loads(python(environments["llama"], "llama_server.py", str(gguf), "--codes", str(len(names))))
+    named = None if adapter is None else adapted(adapter, gguf, environments["llama"], names)
+    texts, labels = [row["input"] for row in tests], [row["output"] for row in tests]
+    return Ready(texts, labels, gguf, (names, codes, named))
+
+
+def unpacked(source: Path, target: Path) -> Path:
+    if not target.is_file():
+        with gzip.open(source, "rt", encoding="utf-8") as rows:
+            found = [{name: row[name] for name in ("input", "output")} for row in map(json.loads, rows)]
+        target.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in found), encoding="utf-8")
+    return target
+
+
+def specialist(rung: str, data: Path, work: Path) -> None:
+    """One rung, trained as a user would."""
+    name = specialist_name(rung)
+    folder = work / "tasks" / name
+    if (folder / "runs" / name / "manifest.json").is_file():
+        return
+    folder.mkdir(exist_ok=True)
+    named = {split: str(data / f"{split}.jsonl.gz") for split in ("train", "test")}
+    (folder / "task.yaml").write_text(json.dumps({"name": name, "kind": "classify", "data": named}), encoding="utf-8")
+    command = [sys.executable, "-m", "jangin", "train", folder, "--rungs", rung, "--json"]
+    subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+
+
+def adapted(bundle: Path, gguf: Path, environment: Path, labels: Sequence[str]) -> tuple[str, list[str]]:
+    """The adapter of a bundle and the strings of its labels' tokens. Raises: SystemExit for another kind of bundle."""
+    manifest = read_manifest(bundle)
+    spec = manifest.decoder
+    if (
+        spec is None
+        or spec.adapter is None
+        or sorted(manifest.labels) != list(labels)
+        or manifest.rung != f"{DECODER}-lora"
+    ):
+        sys.exit(f"--adapter {bundle}: not a bundle of the rung {DECODER}-lora on these labels")
+    tokens = dict(zip(manifest.labels, spec.label_tokens))
+    asked = json.dumps([tokens[label] for label in labels])
+    return str(bundle / spec.adapter), json.loads(python(environment, "llama_server.py", str(gguf), "--pieces", asked))
+
+
+def python(environment: Path, program: str, *arguments: str) -> str:
+    """Runs a program of peers/ in its environment; what it prints."""
+    command: list[Any] = [environment / "bin" / "python", PEERS / program, *arguments]
+    variables = venvs.without_path() | {"HF_HUB_OFFLINE": os.environ.get("HF_HUB_OFFLINE", "1")}
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=variables).stdout
