@@ -23,7 +23,7 @@ from typing import Any
 
 from load_client import load_client, machine
 from speed import page, preparing, venvs
-from speed.measure import Job, free_port, measure
+from speed.measure import Job, Refused, free_port, measure
 from speed.sides import Side, sides
 from speed.summary import summary
 
@@ -58,6 +58,7 @@ def run(args: argparse.Namespace) -> None:
     chosen = [side for side in sides(*ready.wanted) if args.only is None or side.name in args.only.split(",")]
     if not chosen:
         sys.exit(f"--only {args.only}: no such side")
+    absent = {side.name: ready.absent[name] for side in chosen if (name := side.environment or "") in ready.absent}
     rounds = work / "rounds"
     rounds.mkdir(exist_ok=True)
     for name in args.again.split(",") if args.again else []:
@@ -69,9 +70,14 @@ def run(args: argparse.Namespace) -> None:
         for number in range(args.rounds):
             for side in chosen[:: 1 if number % 2 == 0 else -1]:
                 path = rounds / f"{side.name}.{number}.json"
-                if path.is_file():
+                if path.is_file() or side.environment in ready.absent:
                     continue
-                found = measure(*filled(side, work, ready), client, job)
+                try:
+                    found = measure(*filled(side, work, ready), client, job)
+                except Refused as error:  # the others are measured
+                    absent[side.name] = str(error)
+                    say(f"round {number + 1}, {side.name}: {error}")
+                    continue
                 path.write_text(json.dumps(found), encoding="utf-8")
                 rate, alone = found["busy"].get("per_s"), found["alone"].get("p50_ms")
                 say(f"round {number + 1}, {side.name}: {rate}/s, alone {alone} ms")
@@ -80,7 +86,8 @@ def run(args: argparse.Namespace) -> None:
         "clients": args.clients,
         "seconds": args.seconds,
         "texts": len(ready.texts),
-        "environments": environments(chosen, work),
+        "environments": environments([side for side in chosen if side.environment not in ready.absent], work),
+        "absent": absent,
         "sides": [told(side, rounds, args.rounds) for side in chosen],
     }
     document["compared"] = summary(document["sides"])

@@ -35,7 +35,10 @@ class Job(NamedTuple):
 
 
 def measure(side: Side, port: int, client: LoadClient, job: Job) -> dict[str, Any]:
-    """Requests/s and milliseconds of both loads, start-up, memory, texts/s of the file, accuracy. side: filled in."""
+    """Requests/s and milliseconds of both loads, start-up, memory, texts/s of the file, accuracy. side: filled in.
+
+    Raises: Refused.
+    """
     found: dict[str, Any] = {"load_average_before": round(os.getloadavg()[0], 2)}
     began = time.perf_counter()
     with process(side, job.scratch / f"{side.name}.log") as server:
@@ -94,7 +97,7 @@ def share(given: Sequence[str], right: Sequence[str]) -> float:
 
 
 class Refused(Exception):
-    """An answer that is no 200."""
+    """An answer that is no 200, or none at all."""
 
 
 class Asking:
@@ -111,7 +114,7 @@ class Asking:
             answer = connection.getresponse()
             content = answer.read()
         if answer.status != 200:
-            raise Refused(f"{self.side.name} answers {answer.status}: {content[:300]!r}")
+            raise Refused(f"answers {answer.status}: {content[:300]!r}")
         return json.loads(content)
 
     def label(self, text: str) -> str:
@@ -131,7 +134,9 @@ def first_answer(ask: Asking, text: str, server: subprocess.Popen[bytes]) -> Non
             ask.label(text)
             return
         time.sleep(0.05)
-    raise SystemExit(f"{ask.side.name} did not answer within {START_S} s; see its log beside the rounds")
+    ended = server.poll()
+    what = f"did not answer within {START_S} s" if ended is None else f"ended with {ended} before its first answer"
+    raise Refused(f"{what}; its log lies beside the rounds")
 
 
 @contextlib.contextmanager

@@ -45,6 +45,7 @@ def made(document: dict[str, Any]) -> str:
         *(compared(name, found) for name, found in document["compared"].items() if found),
         "",
         *versions(document["environments"]),
+        *(f"- not measured: `{name}`, which {why}" for name, why in document["absent"].items()),
         "",
     ]
     return "\n".join(lines)

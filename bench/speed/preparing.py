@@ -19,11 +19,13 @@ from speed.sides import PEERS, specialist_name
 
 RUNGS = ("minilm-l6", "ngrams+minilm-l6", "ngrams")
 BASE, DECODER = "minilm-l6", "smollm2-135m"
+STEPS = {"setfit": ("encoder", "onnx"), "openvino": ("openvino",), "transformers": ("classifier",)}
 
 
 class Ready(NamedTuple):
-    """wanted: the arguments of `sides`."""
+    """wanted: the arguments of `sides`. absent: environments that could not be made here, and why."""
 
+    absent: dict[str, str]
     texts: list[str]
     labels: list[str]
     gguf: Path
@@ -36,25 +38,38 @@ def prepare(data: Path, work: Path, adapter: Path | None) -> Ready:
     train, test = (
         unpacked(data / f"{split}.jsonl.gz", work / "data" / f"{split}.jsonl") for split in ("train", "test")
     )
-    environments = {name: venvs.made(name, work) for name in venvs.REQUIREMENTS}
-    silent = [environments["openvino"] / "bin" / "opt_in_out", "--opt_out"]  # it would tell its maker of each run
-    subprocess.run(silent, stdout=subprocess.DEVNULL, check=True)
     for rung in RUNGS:
         specialist(rung, data, work)
     for name, path in pull.ensure(BASE).items():
         shutil.copyfile(path, work / "weights" / name)
-    rows = ("--weights", str(work / "weights"), "--train", str(train))
-    steps = {"encoder": "setfit", "onnx": "setfit", "openvino": "openvino", "classifier": "transformers"}
-    for step, environment in steps.items():
-        if not (work / "model" / f"{step}.done").is_file():
-            python(environments[environment], "prepare.py", step, str(work / "model"), *rows)
+    absent = {}
+    for name in venvs.REQUIREMENTS:
+        try:
+            peer(name, work, train)
+        except subprocess.CalledProcessError as error:
+            absent[name] = (
+                f"{' '.join(map(str, error.cmd[1:4]))} ended with {error.returncode}; its message stands above"
+            )
     gguf = next(path for name, path in pull.ensure(DECODER).items() if name.endswith(".gguf"))
     tests = [json.loads(line) for line in test.read_text("utf-8").splitlines()]
     names = sorted({row["output"] for row in tests})
-    codes = json.loads(python(environments["llama"], "llama_server.py", str(gguf), "--codes", str(len(names))))
-    named = None if adapter is None else adapted(adapter, gguf, environments["llama"], names)
+    llama, codes = work / "environments" / "llama", [" "] * len(names)
+    if "llama" not in absent:
+        codes = json.loads(python(llama, "llama_server.py", str(gguf), "--codes", str(len(names))))
+    named = None if adapter is None else adapted(adapter, gguf, llama, names)
     texts, labels = [row["input"] for row in tests], [row["output"] for row in tests]
-    return Ready(texts, labels, gguf, (names, codes, named))
+    return Ready(absent, texts, labels, gguf, (names, codes, named))
+
+
+def peer(name: str, work: Path, train: Path) -> None:
+    """An environment and what its programs make of our base. Raises: CalledProcessError."""
+    environment = venvs.made(name, work)
+    if name == "openvino":  # it would tell its maker of each run
+        subprocess.run([environment / "bin" / "opt_in_out", "--opt_out"], stdout=subprocess.DEVNULL, check=True)
+    rows = ("--weights", str(work / "weights"), "--train", str(train))
+    for step in STEPS.get(name, ()):
+        if not (work / "model" / f"{step}.done").is_file():
+            python(environment, "prepare.py", step, str(work / "model"), *rows)
 
 
 def unpacked(source: Path, target: Path) -> Path:

@@ -92,7 +92,7 @@ def sides(labels: Sequence[str], codes: Sequence[str], adapter: tuple[str, Seque
     st, hf, sf = "sentence-transformers", "transformers", "setfit"
     head, pipe, model = "sentence_transformers_head", "transformers_pipeline", "setfit_model"
     learn = f"{st} + scikit-learn"
-    batched = ("--route", "batched", "--batch", "16")
+    batched, by_four = ("--route", "batched", "--batch", "16"), ("--route", "batched", "--batch", "4")
     fp32, int8 = ("--backend", "onnx-O3"), ("--backend", "onnx-int8")
     ov, ov_own, ov_int8 = "openvino", ("--backend", "openvino"), ("--backend", "openvino-int8")
     two = ("--workers", "2", "--threads", "1")
@@ -112,6 +112,7 @@ def sides(labels: Sequence[str], codes: Sequence[str], adapter: tuple[str, Seque
         python("st-batched", learn, FASTEST, st, head, "torch; waiting texts in batches of 16", *batched),
         python("st-onnx-O3", learn, FASTEST, sf, head, "ONNX O3, float32; batches of 16", *fp32, *batched),
         python("st-onnx-int8", learn, FASTEST, sf, head, "ONNX int8 (AVX-512 VNNI); batches of 16", *int8, *batched),
+        python("st-onnx-int8-b4", learn, FASTEST, sf, head, "the same, batches of 4: less padding", *int8, *by_four),
         python(
             "st-onnx-int8-x2", learn, FASTEST, sf, head, "the same, two workers of one thread", *int8, *batched, *two
         ),

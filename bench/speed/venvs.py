@@ -12,10 +12,10 @@ HTTP = ("fastapi==0.165.0", "uvicorn[standard]==0.54.0", "scikit-learn==1.9.1", 
 # sentence-transformers 6.2.0 wants transformers 5, and optimum-onnx 0.1.0 one below: with its extra `onnx` it cannot be
 # installed. 5.7.0 is the last that can. Its extra `openvino` can.
 REQUIREMENTS = {
+    "setfit": (*HTTP, "setfit==1.2.0", "sentence-transformers[onnx]==5.7.0"),  # first: it makes the base's folder
     "transformers": (*HTTP, "transformers==5.24.0"),
     "sentence-transformers": (*HTTP, "sentence-transformers==6.2.0"),
     "openvino": (*HTTP, "sentence-transformers[openvino]==6.2.0", "datasets==5.0.1"),
-    "setfit": (*HTTP, "setfit==1.2.0", "sentence-transformers[onnx]==5.7.0"),
     "llama": ("xllamacpp==2026.10.11549",),
 }
 # optimum-intel asks for it, nothing here uses it, and its build on the index does not fit torch's for processors.

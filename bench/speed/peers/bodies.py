@@ -27,16 +27,15 @@ OPENVINO = {
 def encoder(args: argparse.Namespace) -> SentenceTransformer:
     if args.threads:
         torch.set_num_threads(args.threads)
-    folder = f"{args.model}/base"
     if args.backend in ONNX:
         options: dict[str, Any] = {"file_name": ONNX[args.backend], "provider": "CPUExecutionProvider"}
         if args.threads:
             options["session_options"] = session(args.threads)
-        return SentenceTransformer(folder, backend="onnx", model_kwargs=options, device="cpu")
+        return SentenceTransformer(f"{args.model}/onnx", backend="onnx", model_kwargs=options, device="cpu")
     if args.backend in OPENVINO:
         options = {"file_name": OPENVINO[args.backend], "device": "CPU"}
-        return SentenceTransformer(folder, backend="openvino", model_kwargs=options, device="cpu")
-    return SentenceTransformer(folder, device="cpu")
+        return SentenceTransformer(f"{args.model}/openvino", backend="openvino", model_kwargs=options, device="cpu")
+    return SentenceTransformer(f"{args.model}/base", device="cpu")
 
 
 def session(threads: int) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import os
 import string
 import threading
 import urllib.request
@@ -26,8 +27,7 @@ def opened(args: argparse.Namespace) -> Any:
     settings.ui = False
     settings.cache_ram_mib = 0
     settings.verbosity = -1
-    if args.threads:
-        settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = args.threads
+    settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = args.threads
     if args.adapter:
         settings.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(args.adapter, 1.0)]
     return xllamacpp.Server(settings)
@@ -57,7 +57,9 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--parallel", type=int, default=16)
     parser.add_argument("--context", type=int, default=256, help="tokens of each place")
-    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument(
+        "--threads", type=int, default=len(os.sched_getaffinity(0)), help="default: the cores it may use"
+    )
     parser.add_argument("--adapter", help="a LoRA in GGUF")
     parser.add_argument("--codes", type=int, default=0)
     parser.add_argument("--pieces", type=json.loads, help="token numbers, as JSON: prints their texts")

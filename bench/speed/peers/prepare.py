@@ -29,7 +29,7 @@ def rows(args: argparse.Namespace) -> tuple[list[str], list[str]]:
 
 
 def folder(args: argparse.Namespace, name: str) -> Path:
-    made = Path(args.out) / name
+    made = args.out / name
     made.mkdir(parents=True, exist_ok=True)
     for file in ("model.safetensors", "tokenizer.json", "config.json"):
         shutil.copyfile(args.weights / file, made / file)
@@ -59,7 +59,7 @@ def encoder(args: argparse.Namespace) -> None:
     texts, labels = rows(args)
     head = fitted(SentenceTransformer(str(made), device="cpu").encode(texts, show_progress_bar=False), labels)
     found = {"coef": head.coef_, "intercept": head.intercept_, "classes": np.array(head.classes_, dtype=str)}
-    np.savez(Path(args.out) / "head.npz", **found)
+    np.savez(args.out / "head.npz", **found)
 
 
 def classifier(args: argparse.Namespace) -> None:
@@ -96,11 +96,12 @@ def classifier(args: argparse.Namespace) -> None:
 
 
 def onnx(args: argparse.Namespace) -> None:
+    """A folder of its own: what one release of sentence-transformers saves, another cannot read."""
     import sentence_transformers as st
     from sentence_transformers import backend
 
-    base = str(Path(args.out) / "base")
-    model = st.SentenceTransformer(base, backend="onnx", device="cpu", model_kwargs={"export": True})
+    source, base = str(args.out / "base"), str(args.out / "onnx")
+    model = st.SentenceTransformer(source, backend="onnx", device="cpu", model_kwargs={"export": True})
     model.save_pretrained(base)
     backend.export_optimized_onnx_model(model, "O3", base)
     backend.export_dynamic_quantized_onnx_model(model, "avx512_vnni", base)
@@ -111,14 +112,20 @@ def openvino(args: argparse.Namespace) -> None:
     import sentence_transformers as st
     from sentence_transformers import backend
 
-    base = str(Path(args.out) / "base")
-    model = st.SentenceTransformer(base, backend="openvino", device="cpu", model_kwargs={"export": True})
+    source, base = str(args.out / "base"), str(args.out / "openvino")
+    model = st.SentenceTransformer(source, backend="openvino", device="cpu", model_kwargs={"export": True})
     model.save_pretrained(base)
-    texts = Path(args.out) / "calibration"
+    texts = args.out / "calibration"
     texts.mkdir(exist_ok=True)
     shutil.copyfile(args.train, texts / "train.jsonl")
     backend.export_static_quantized_openvino_model(
-        model, None, base, dataset_name=str(texts), dataset_split="train", column_name="input"
+        model,
+        None,
+        base,
+        dataset_name=str(texts),
+        dataset_config_name="default",
+        dataset_split="train",
+        column_name="input",
     )
 
 
