@@ -1,6 +1,6 @@
 """Classification, side by side with its peers on one base, in one run: requests/s, latency, memory, accuracy.
 
-    python bench/speed.py DATA --work FOLDER [--rounds 3] [--seconds 8] [--clients 32] [--only st,llama-bare]
+    python bench/speed.py DATA --work FOLDER [--rounds 3] [--seconds 6] [--clients 32] [--only st,llama-bare]
     python bench/speed.py --page       docs/speed.md again, from docs/results/speed-classify.json
 
 DATA: Banking77 (`train.jsonl.gz`, `test.jsonl.gz`). FOLDER keeps what is made once: an environment for each peer (5 GB,
@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("data", type=Path, nargs="?")
     parser.add_argument("--work", type=Path, default=Path("runs/speed"))
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=8, help="of the load of each side in each round")
+    parser.add_argument("--seconds", type=float, default=6, help="of the load of each side in each round")
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--only", help="names of sides, with commas")
     parser.add_argument("--again", help="names of sides whose rounds are forgotten first, with commas")
@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> None:
                 if path.is_file() or side.environment in ready.absent:
                     continue
                 try:
-                    found = measure(*filled(side, work, ready), client, job)
+                    found = measure(*filled(side, work, ready), client, job._replace(whole=number == 0))
                 except Refused as error:  # the others are measured
                     absent[side.name] = str(error)
                     say(f"round {number + 1}, {side.name}: {error}")

@@ -25,13 +25,14 @@ SERVED = 200  # texts asked over HTTP one by one, whose labels must be those of 
 
 
 class Job(NamedTuple):
-    """What all sides are asked: texts with their labels, seconds of each load, clients."""
+    """What all sides are asked: texts with their labels, seconds of each load, clients. whole: all texts at once too."""
 
     texts: Sequence[str]
     labels: Sequence[str]
     seconds: float
     clients: int
     scratch: Path
+    whole: bool = True
 
 
 def measure(side: Side, port: int, client: LoadClient, job: Job) -> dict[str, Any]:
@@ -54,10 +55,10 @@ def measure(side: Side, port: int, client: LoadClient, job: Job) -> dict[str, An
         chosen = random.Random(0).sample(range(len(job.texts)), side.sample or SERVED)
         given = asked_over_http(ask, [job.texts[at] for at in chosen])
         found["served_accuracy"] = share(given, [job.labels[at] for at in chosen])
-        if side.bulk == "/bulk":
+        if side.bulk == "/bulk" and job.whole:
             answer = Asking(side._replace(path="/bulk", body=lambda _: {"texts": list(job.texts)}), port).json("")
             found |= bulk(answer["labels"], answer["seconds"], job, chosen, given)
-    if side.bulk and side.bulk != "/bulk":
+    if side.bulk and side.bulk != "/bulk" and job.whole:
         found |= predicted(Path(side.bulk), job, chosen, given)
     return found
 
