@@ -25,7 +25,7 @@ SERVED = 200  # texts asked over HTTP one by one, whose labels must be those of 
 
 
 class Job(NamedTuple):
-    """What all sides are asked: texts with their labels, seconds of each load, clients. whole: all texts at once too."""
+    """What all sides are asked: texts and labels, seconds of each load, clients. whole: all texts at once too."""
 
     texts: Sequence[str]
     labels: Sequence[str]
@@ -52,7 +52,7 @@ def measure(side: Side, port: int, client: LoadClient, job: Job) -> dict[str, An
         found["busy"] = under(load, client, server.pid, job.seconds)
         found["memory_mb"] = pss_mb([server.pid, *children(server.pid)])
         found["alone"] = under(load._replace(connections=1), client, server.pid, job.seconds / 2)
-        chosen = random.Random(0).sample(range(len(job.texts)), side.sample or SERVED)
+        chosen = random.Random(0).sample(range(len(job.texts)), min(len(job.texts), side.sample or SERVED))
         given = asked_over_http(ask, [job.texts[at] for at in chosen])
         found["served_accuracy"] = share(given, [job.labels[at] for at in chosen])
         if side.bulk == "/bulk" and job.whole:
