@@ -131,7 +131,7 @@ def test_the_tables_of_the_page_are_those_of_the_kept_result() -> None:
 def test_every_side_has_a_name_of_its_own_and_an_environment_that_is_made() -> None:
     from speed import sides, venvs
 
-    found = sides.sides(["a", "b"], [" x", " y"], ("lora.gguf", [" x", " y"]))
+    found = sides.sides(["a", "b"], [" x", " y"], ("tuned.gguf", [" x", " y"]))
     names = [each.name for each in found]
     assert len(set(names)) == len(names)
     assert {each.environment for each in found} == {None, *venvs.REQUIREMENTS}

@@ -79,16 +79,13 @@ def python(name: str, peer: str, setting: str, environment: str, program: str, a
     )
 
 
-def llama(
-    name: str, body: grammar.Body, read: Callable[[Any], str], about: str, *options: str, sample: int = 150
-) -> Side:
-    program = str(PEERS / "llama_server.py")
-    command = ("{environment}/bin/python", program, "{gguf}", "--port", "{port}", *options)
-    return Side(name, LLAMA, FASTEST, "llama", command, "/completion", body, read, about, sample=sample)
+def llama(name: str, weights: str, body: grammar.Body, read: Callable[[Any], str], about: str, *options: str) -> Side:
+    command = ("{environment}/bin/python", str(PEERS / "llama_server.py"), weights, "--port", "{port}", *options)
+    return Side(name, LLAMA, FASTEST, "llama", command, "/completion", body, read, about, sample=150)
 
 
 def sides(labels: Sequence[str], codes: Sequence[str], adapter: tuple[str, Sequence[str]] | None = None) -> list[Side]:
-    """adapter: of a specialist on SmolLM2-135M, and the strings of its labels' tokens, in the order of `labels`."""
+    """adapter: weights that a specialist on SmolLM2-135M was merged into, and the strings of its labels' tokens."""
     st, hf, sf = "sentence-transformers", "transformers", "setfit"
     head, pipe, model = "sentence_transformers_head", "transformers_pipeline", "setfit_model"
     learn = f"{st} + scikit-learn"
@@ -130,17 +127,19 @@ def sides(labels: Sequence[str], codes: Sequence[str], adapter: tuple[str, Seque
         ),
         llama(
             "llama-bare",
+            "{gguf}",
             grammar.bare(codes),
             grammar.read(codes, labels),
-            "SmolLM2-135M Q4_1; the text alone, one token under a grammar (without an adapter its answers are guesses)",
+            "SmolLM2-135M in Q8_0; the text alone, one token under a grammar (untrained, so its answers are guesses)",
             *places,
             "256",
         ),
         llama(
             "llama-listed",
+            "{gguf}",
             grammar.listed(labels),
             grammar.read(names, labels),
-            "SmolLM2-135M Q4_1; all labels in a cached prefix, a label's name under a grammar",
+            "SmolLM2-135M in Q8_0; all labels in a cached prefix, a label's name under a grammar",
             *places,
             "768",
         ),
@@ -148,6 +147,6 @@ def sides(labels: Sequence[str], codes: Sequence[str], adapter: tuple[str, Seque
     if adapter is not None:
         path, tokens = adapter
         body, read = grammar.bare(tokens), grammar.read(tokens, labels)
-        about = "the same with the adapter that our rung `smollm2-135m-lora` trained"
-        found.append(llama("llama-adapter", body, read, about, "--adapter", path, *places, "256"))
+        about = "the same, the adapter of our rung `smollm2-135m-lora` merged into the weights"
+        found.append(llama("llama-tuned", path, body, read, about, *places, "256"))
     return found

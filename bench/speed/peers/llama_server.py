@@ -28,8 +28,6 @@ def opened(args: argparse.Namespace) -> Any:
     settings.cache_ram_mib = 0
     settings.verbosity = -1
     settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = args.threads
-    if args.adapter:
-        settings.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(args.adapter, 1.0)]
     return xllamacpp.Server(settings)
 
 
@@ -60,7 +58,6 @@ def main() -> None:
     parser.add_argument(
         "--threads", type=int, default=len(os.sched_getaffinity(0)), help="default: the cores it may use"
     )
-    parser.add_argument("--adapter", help="a LoRA in GGUF")
     parser.add_argument("--codes", type=int, default=0)
     parser.add_argument("--pieces", type=json.loads, help="token numbers, as JSON: prints their texts")
     args = parser.parse_args()
