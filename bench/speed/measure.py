@@ -47,7 +47,7 @@ def measure(side: Side, port: int, client: LoadClient, job: Job) -> dict[str, An
         first_answer(ask, job.texts[0], server)
         found["startup_s"] = round(time.perf_counter() - began, 2)
         bodies = write_bodies(job.scratch / "bodies", [side.body(text) for text in job.texts])
-        load = Load(f"http://127.0.0.1:{port}", side.path, bodies, job.clients, grace_s=60.0)
+        load = Load(f"http://127.0.0.1:{port}", side.path, bodies, job.clients, grace_s=120.0)
         client.run(load, max(1.0, job.seconds / 5))
         found["busy"] = under(load, client, server.pid, job.seconds)
         found["memory_mb"] = pss_mb([server.pid, *children(server.pid)])
