@@ -35,6 +35,29 @@ def test_an_embedding_does_not_depend_on_its_batch(tiny: Encoder) -> None:
     assert np.abs(together - turned).max() < 1e-5
 
 
+def test_texts_run_with_texts_of_their_length() -> None:
+    mixed = sorted([6, 7, 7, 8, 8, 9, 9, 10, 11, 12, 13, 14, 15, 20, 38, 41])
+    runs = encoders._runs(mixed)
+    assert [at for run in runs for at in range(run.start, run.stop)] == list(range(16))
+    assert sum((run.stop - run.start) * mixed[run.stop - 1] for run in runs) < 1.3 * sum(mixed) < 0.6 * 16 * 41
+    assert encoders._runs([9] * 40) == [slice(0, 8), slice(8, 24), slice(24, 40)]  # nothing to gain, so few runs
+    assert encoders._runs([1, 256]) == [slice(0, 1), slice(1, 2)]
+    assert encoders._runs([]) == []
+
+
+def test_the_runs_cost_least_of_all_that_there_are() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        lengths = sorted(rng.integers(1, 60, 9).tolist())
+        choices = []
+        for cuts in range(1 << 8):
+            ends = [n + 1 for n in range(8) if cuts >> n & 1] + [9]
+            starts = [0, *ends[:-1]]
+            choices.append(sum((e - s) * lengths[e - 1] + encoders.RUN_TOKENS for s, e in zip(starts, ends)))
+        found = encoders._runs(lengths)
+        assert sum((r.stop - r.start) * lengths[r.stop - 1] + encoders.RUN_TOKENS for r in found) == min(choices)
+
+
 def test_no_texts_give_no_rows(tiny: Encoder) -> None:
     assert tiny.embed([]).shape == (0, 32)
 

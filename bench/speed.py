@@ -1,0 +1,128 @@
+"""Classification, side by side with its peers on one base, in one run: requests/s, latency, memory, accuracy.
+
+    python bench/speed.py DATA --work FOLDER [--rounds 3] [--seconds 6] [--clients 32] [--only st,llama-bare]
+    python bench/speed.py --page       docs/speed.md again, from docs/results/speed-classify.json
+
+DATA: Banking77 (`train.jsonl.gz`, `test.jsonl.gz`). FOLDER keeps what is made once: an environment for each peer (5 GB,
+package index needed), the two specialists that Jangin trains, the peers' model on the same weights and train split,
+and each round of each side, so that a run that was stopped goes on where it was (--again NAME measures one anew).
+
+Every side is started, asked and stopped alone; a round asks them all, the next one in the opposite order. The load is a
+closed loop of a compiled client (load_client.c) on the same cores: --clients connections for --seconds, then one.
+docs/speed.md says what the sides are and what is fair about it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from load_client import load_client, machine
+from speed import page, preparing, venvs
+from speed.measure import Job, Refused, free_port, measure
+from speed.sides import Side, sides
+from speed.summary import summary
+
+RESULT = Path(__file__).resolve().parent.parent / "docs" / "results" / "speed-classify.json"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path, nargs="?")
+    parser.add_argument("--work", type=Path, default=Path("runs/speed"))
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=6, help="of the load of each side in each round")
+    parser.add_argument("--clients", type=int, default=32)
+    parser.add_argument("--only", help="names of sides, with commas")
+    parser.add_argument("--again", help="names of sides whose rounds are forgotten first, with commas")
+    parser.add_argument("--adapter", type=Path, help="a bundle of the rung smollm2-135m-lora on DATA, for llama.cpp")
+    parser.add_argument("--out", type=Path, default=RESULT)
+    parser.add_argument("--page", action="store_true", help="only write docs/speed.md again")
+    args = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a server under measurement ends too
+    if not args.page:
+        if args.data is None:
+            parser.error("name DATA, the folder of Banking77")
+        run(args)
+    if args.out == RESULT:
+        page.write(json.loads(RESULT.read_text("utf-8")))
+
+
+def run(args: argparse.Namespace) -> None:
+    work = args.work.resolve()
+    ready = preparing.prepare(args.data.resolve(), work, args.adapter)
+    chosen = [side for side in sides(*ready.wanted) if args.only is None or side.name in args.only.split(",")]
+    if not chosen:
+        sys.exit(f"--only {args.only}: no such side")
+    absent = {side.name: ready.absent[name] for side in chosen if (name := side.environment or "") in ready.absent}
+    rounds = work / "rounds"
+    rounds.mkdir(exist_ok=True)
+    for name in args.again.split(",") if args.again else []:
+        for path in rounds.glob(f"{name}.*.json"):
+            path.unlink()
+    job = Job(ready.texts, ready.labels, args.seconds, args.clients, work / "scratch")
+    job.scratch.mkdir(exist_ok=True)
+    with load_client() as client:
+        for number in range(args.rounds):
+            for side in chosen[:: 1 if number % 2 == 0 else -1]:
+                path = rounds / f"{side.name}.{number}.json"
+                if path.is_file() or side.environment in ready.absent:
+                    continue
+                try:
+                    found = measure(*filled(side, work, ready), client, job._replace(whole=number == 0))
+                except Refused as error:  # the others are measured
+                    absent[side.name] = str(error)
+                    say(f"round {number + 1}, {side.name}: {error}")
+                    continue
+                path.write_text(json.dumps(found), encoding="utf-8")
+                rate, alone = found["busy"].get("per_s"), found["alone"].get("p50_ms")
+                say(f"round {number + 1}, {side.name}: {rate}/s, alone {alone} ms")
+    document = {
+        "machine": machine(),
+        "clients": args.clients,
+        "seconds": args.seconds,
+        "texts": len(ready.texts),
+        "environments": environments([side for side in chosen if side.environment not in ready.absent], work),
+        "absent": absent,
+        "sides": [told(side, rounds, args.rounds) for side in chosen],
+    }
+    document["compared"] = summary(document["sides"])
+    args.out.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    say(json.dumps(document["compared"], indent=1))
+
+
+def filled(side: Side, work: Path, ready: preparing.Ready) -> tuple[Side, int]:
+    port = free_port()
+    environment = work / "environments" / (side.environment or "")
+    values = {"work": work, "environment": environment, "port": port, "gguf": ready.gguf, "python": sys.executable}
+    return side.filled(**values), port
+
+
+def told(side: Side, rounds: Path, count: int) -> dict[str, Any]:
+    """A side with its rounds; no path of this machine."""
+    command = " ".join(side.command).replace(str(Path(__file__).parent.parent), ".")
+    found = [
+        json.loads(path.read_text("utf-8"))
+        for n in range(count)
+        if (path := rounds / f"{side.name}.{n}.json").is_file()
+    ]
+    about = {"name": side.name, "peer": side.peer, "setting": side.setting, "about": side.about}
+    return {**about, "environment": side.environment, "command": command, "sample": side.sample, "rounds": found}
+
+
+def environments(chosen: list[Side], work: Path) -> dict[str, dict[str, str]]:
+    names = sorted({side.environment for side in chosen if side.environment})
+    found = {name: venvs.versions(work / "environments" / name / "bin" / "python") for name in names}
+    return {"jangin": venvs.versions(Path(sys.executable)), **found}
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The parts of bench/speed.py: what is compared (sides.py), its environments, how a side is measured, the table."""
