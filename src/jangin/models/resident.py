@@ -15,7 +15,7 @@ from collections import OrderedDict
 from jangin.errors import InputError
 
 VARIABLE = "JANGIN_HEADS_MB"
-DEFAULT_MB = 64.0
+DEFAULT_MB = 32.0
 _LET_GO: int | None = getattr(mmap, "MADV_DONTNEED", None)  # None: Windows, where nothing is let go
 
 
