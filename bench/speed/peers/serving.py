@@ -87,6 +87,7 @@ def main(load: Callable[[argparse.Namespace], Classify], backends: Sequence[str]
         host="127.0.0.1",
         port=args.port,
         workers=args.workers,
+        timeout_worker_healthcheck=300,  # a worker loads torch before it can answer its supervisor
         access_log=False,
         log_level="warning",
     )
