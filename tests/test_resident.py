@@ -190,10 +190,10 @@ def test_a_limit_that_is_no_number_is_refused(given: str, monkeypatch: pytest.Mo
     with pytest.raises(InputError) as refused:
         serve([])
     assert refused.value.message == f"JANGIN_HEADS_MB is '{given}'; expected megabytes, 0 or more"
-    assert refused.value.hint == "leave it out for 64"
+    assert refused.value.hint == "leave it out for 32"
 
 
-@pytest.mark.parametrize(("given", "bytes_"), [(None, 64_000_000), ("", 64_000_000), ("0", 0), ("1.5", 1_500_000)])
+@pytest.mark.parametrize(("given", "bytes_"), [(None, 32_000_000), ("", 32_000_000), ("0", 0), ("1.5", 1_500_000)])
 def test_the_limit_is_in_megabytes(given: str | None, bytes_: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("JANGIN_HEADS_MB", raising=False)
     if given is not None:
