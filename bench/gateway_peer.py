@@ -22,7 +22,6 @@ import asyncio
 import contextlib
 import json
 import os
-import signal
 import socket
 import statistics
 import subprocess
@@ -41,6 +40,7 @@ from jangin.ledger import Ledger
 from jangin.serve.run import start
 from jangin.state import AUDIT, KEYS, LEDGER
 from load_client import Load, LoadClient, children, cpu_s, figures, load_client, machine, pss_mb, write_bodies
+from process_group import free_port, process_group
 
 MODEL, TASK, PEER_KEY = "gpt-4o", "chat", "sk-bench-of-this-machine"
 TEXTS = [
@@ -84,7 +84,7 @@ def main() -> None:
         state = args.state or folder / "state"
         client = stack.enter_context(load_client())
         port = free_port()
-        upstream = stack.enter_context(process([sys.executable, __file__, "upstream", str(port)]))
+        upstream = stack.enter_context(process_group([sys.executable, __file__, "upstream", str(port)], sys.stderr))
         wait_until_open(port, upstream)
         bodies = [{"model": MODEL, "messages": [{"role": "user", "content": text}], "max_tokens": 64} for text in TEXTS]
         asked = write_bodies(folder / "bodies", bodies)
@@ -205,7 +205,7 @@ def litellm(python: Path, folder: Path, upstream: int, direct: Load) -> Iterator
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     environment |= {"LITELLM_MODE": "PRODUCTION", "LITELLM_LOG": "ERROR", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
     workers = str(len(os.sched_getaffinity(0)))
-    with process([*command, "--num_workers", workers], environment) as server:
+    with process_group([*command, "--num_workers", workers], sys.stderr, environment) as server:
         wait_until_open(port, server, 120)
         load = direct._replace(
             url=f"http://127.0.0.1:{port}", headers=(f"authorization: Bearer {PEER_KEY}",), grace_s=30.0
@@ -221,28 +221,6 @@ def litellm(python: Path, folder: Path, upstream: int, direct: Load) -> Iterator
 def peer_version(python: Path) -> str:
     code = "import importlib.metadata as m; print(m.version('litellm'))"
     return subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
-
-
-@contextlib.contextmanager
-def process(command: list[str], environment: dict[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
-    """In a group of its own, which ends with the block: a server with workers is several processes."""
-    found = subprocess.Popen(command, stdout=sys.stderr, env=environment, process_group=0)
-    try:
-        yield found
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(found.pid, signal.SIGTERM)
-        try:
-            found.wait(10)
-        except subprocess.TimeoutExpired:
-            os.killpg(found.pid, signal.SIGKILL)
-            found.wait()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_until_open(port: int, server: subprocess.Popen[bytes], within_s: float = 20) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from jangin.serve.run import start
-from serve_speed import inputs
+from load_client import texts_of
 
 BATCH = 32
 
@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--texts", type=int, default=500)
     parser.add_argument("--rounds", type=int, default=3, help="the median of so many is told")
     args = parser.parse_args()
-    texts = inputs(args.data, args.texts)
+    texts = texts_of(args.data, args.texts)
     with tempfile.TemporaryDirectory() as folder:
         copies = [copy(args.specialist, Path(folder), number) for number in range(args.copies)]
         ones, manies = [], []

@@ -23,9 +23,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from jangin.data.read import Row, read_rows
 from jangin.models.specialist import Specialist, load
 from jangin.serve.run import background
+from load_client import texts_of
 
 LUA = """
 local bodies = {}
@@ -53,7 +53,7 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--top-k", type=int, default=None)
     args = parser.parse_args()
-    texts = inputs(args.data, 2_000)
+    texts = texts_of(args.data)
     specialist = load(args.specialist)
     bodies = [request(specialist.name, text, args.top_k) for text in texts]
     rounds = []
@@ -62,16 +62,6 @@ def main() -> None:
         for _ in range(args.rounds):
             rounds.append(one_round(specialist, texts, url, bodies, args))
     print(json.dumps(summary(specialist, args, rounds), indent=2))
-
-
-def inputs(path: Path, most: int) -> list[str]:
-    found: list[str] = []
-    for row in read_rows(path):
-        if isinstance(row, Row) and isinstance(text := row.fields.get("input", row.fields.get("text")), str):
-            found.append(text)
-            if len(found) == most:
-                break
-    return found
 
 
 def request(model: str, text: str, top_k: int | None) -> str:

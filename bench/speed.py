@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import Any
 
 from load_client import load_client, machine
+from process_group import free_port
 from speed import page, preparing, venvs
-from speed.measure import Job, Refused, free_port, measure
+from speed.measure import Job, Refused, measure
 from speed.sides import Side, sides
 from speed.summary import summary
 

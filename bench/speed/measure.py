@@ -7,8 +7,6 @@ import http.client
 import json
 import os
 import random
-import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from load_client import Asked, Load, LoadClient, children, cpu_s, figures, pss_mb, write_bodies
+from process_group import process_group
 from speed.sides import Side
 
 START_S = 300
@@ -146,21 +145,8 @@ def process(side: Side, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     dropped = {"OMP_NUM_THREADS"} if side.environment is None else {"OMP_NUM_THREADS", "PYTHONPATH"}
     environment = {name: value for name, value in os.environ.items() if name not in dropped}
     environment["HF_HUB_OFFLINE"] = "1"
-    with log.open("wb") as out:
-        found = subprocess.Popen(side.command, stdout=out, stderr=out, env=environment, process_group=0)
-        try:
-            yield found
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(found.pid, signal.SIGTERM)
-            try:
-                found.wait(15)
-            except subprocess.TimeoutExpired:
-                os.killpg(found.pid, signal.SIGKILL)
-                found.wait()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    with (
+        log.open("wb") as out,
+        process_group(side.command, out, environment, errors=subprocess.STDOUT, patience_s=15) as found,
+    ):
+        yield found
