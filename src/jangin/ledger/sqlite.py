@@ -80,10 +80,10 @@ class SqliteStore:
                 finally:
                     os.close(folder)
 
-    def connect(self, mode: str, busy_s: float = BUSY_S) -> sqlite3.Connection:
-        """A connection without autocheckpoint: see checkpoints.py. mode: "ro" or "rw". busy_s: to wait for a lock."""
+    def connect(self, mode: str) -> sqlite3.Connection:
+        """A connection without autocheckpoint: see checkpoints.py. mode: "ro" or "rw"."""
         uri = f"file:{quote(str(self.path))}?mode={mode}"
-        connection = sqlite3.connect(uri, uri=True, timeout=busy_s, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(uri, uri=True, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
         try:
             connection.execute("PRAGMA wal_autocheckpoint = 0")
             connection.execute(f"PRAGMA synchronous = {'FULL' if self.durability == 'power' else 'NORMAL'}")
@@ -185,7 +185,9 @@ class SqliteWriter:
         self._most_rows = self._connection.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER) // len(COLUMNS)
         _wal(self._connection, store.where)
         self.prompt = store.durability == "process"
-        self._hasty = store.connect("rw", 0.0) if self.prompt else None
+        self._hasty = store.connect("rw") if self.prompt else None  # patient until it is open: others may start too
+        if self._hasty is not None:
+            self._hasty.execute("PRAGMA busy_timeout = 0")
         self._file = os.stat(store.path)
         self._checkpointer = Checkpointer(store.path, lambda: store.connect("rw"))
 
