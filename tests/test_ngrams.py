@@ -35,10 +35,11 @@ def plain(text: str, analyzer: Analyzer) -> list[tuple[str, ...] | str]:
         words = [word for piece in words for word in piece.split("\0") if word]
         return [tuple(words[i : i + n]) for n in lengths for i in range(len(words) - n + 1)]
     found = []
-    for piece in [f" {' '.join(words)} "] if analyzer.cross else [f" {word} " for word in words]:
+    pieces = [f" {' '.join(words)} "] if analyzer.cross else [f" {word} " for word in words]
+    for piece in [part for each in pieces for part in each.split("\0")]:  # as between words: nothing runs over it
         for n in lengths:
             grams = [piece[i : i + n] for i in range(len(piece) - n + 1)]
-            found += [gram for gram in grams if not (gram[0] == gram[-1] == " ") and gram[-1] != "\0"]
+            found += [gram for gram in grams if not gram[0] == gram[-1] == " "]
     return found  # type: ignore[return-value]
 
 

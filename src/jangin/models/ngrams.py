@@ -22,7 +22,7 @@ CHUNK_ROWS = 20_000
 
 # Odd 64-bit constants of splitmix64 (Steele, Lea, Flood 2014).
 _A, _B, _C = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
-_WORD = re.compile(r"([^\w\s])")
+_WORD = re.compile(r"\w+|[^\w\s]")
 
 
 class Analyzer(msgspec.Struct, frozen=True):
@@ -59,19 +59,27 @@ class Block(msgspec.Struct, frozen=True):
     idf: NDArray[np.float16]
 
 
+_S27, _S30, _S31, _S32 = (np.uint64(bits) for bits in (27, 30, 31, 32))
+_31 = np.uint64(31)
+_SPACE, _END = 32, 0  # code points: between words, and after each text
+
+
 def _mix(h: _Wide) -> _Wide:
-    h = (h ^ (h >> np.uint64(30))) * _B
-    h = (h ^ (h >> np.uint64(27))) * _C
-    return h ^ (h >> np.uint64(31))
+    """splitmix64's finaliser, in place: an array of one text is so short that every call counts."""
+    h ^= h >> _S30
+    h *= _B
+    h ^= h >> _S27
+    h *= _C
+    h ^= h >> _S31
+    return h
 
 
 def _normal(text: str, analyzer: Analyzer) -> str:
-    text = unicodedata.normalize("NFKC", text).lower()
+    text = text.lower() if text.isascii() else unicodedata.normalize("NFKC", text).lower()
     if analyzer.jamo:
         text = unicodedata.normalize("NFD", text)
-    if analyzer.unit == "word":
-        text = _WORD.sub(r" \1 ", text)
-    return f" {' '.join(text.split())} "
+    words = _WORD.findall(text) if analyzer.unit == "word" else text.split()
+    return f" {' '.join(words)} "
 
 
 def hash_ngrams(texts: Sequence[str], analyzer: Analyzer) -> tuple[NDArray[np.int64], Hashes]:
@@ -85,45 +93,59 @@ def hash_ngrams(texts: Sequence[str], analyzer: Analyzer) -> tuple[NDArray[np.in
     points = np.frombuffer(("\0".join(padded) + "\0").encode("utf-32-le", "surrogatepass"), np.uint32)
     codes = points.astype(np.uint64)
     row = np.repeat(np.arange(len(padded)), [len(text) + 1 for text in padded])
-    with np.errstate(over="ignore"):
-        return (_char_ngrams if analyzer.unit == "char" else _word_ngrams)(codes, row, analyzer)
+    return (_char_ngrams if analyzer.unit == "char" else _word_ngrams)(codes, row, analyzer)
 
 
 def _char_ngrams(codes: _Wide, row: NDArray[np.int64], analyzer: Analyzer) -> tuple[NDArray[np.int64], Hashes]:
     n = len(codes)
-    space = codes == 32
-    spaces_before = np.concatenate(([0], np.cumsum(space)))
+    space = codes == _SPACE
+    reach = _reach(codes, space, analyzer.cross)
+    spread = codes * _A
     rows, hashes = [], []
     current = _mix(codes + _A)
     for length in range(1, min(analyzer.hi, n) + 1):
         span = n - length + 1
         if length > 1:
-            current = _mix(current[:span] * np.uint64(31) ^ (codes[length - 1 :] * _A + np.uint64(length)))
+            added = spread[length - 1 :] + np.uint64(length)
+            added ^= current[:span] * _31
+            current = _mix(added)
         if length < analyzer.lo:
             continue
-        first, last = slice(span), slice(length - 1, n)
-        keep = (row[first] == row[last]) & (codes[last] != 0)
-        if analyzer.cross:
-            keep &= ~(space[first] & space[last])
-        elif length == 1:
-            keep &= ~space
-        else:
-            keep &= (spaces_before[last] == spaces_before[1 : span + 1]) & ~(space[first] & space[last])
+        keep = reach[:span] >= length
+        if analyzer.cross or length == 1:
+            keep &= ~(space[:span] & space[length - 1 :])
         rows.append(row[:span][keep])
         hashes.append(current[keep])
     return _joined(rows, hashes)
 
 
+def _reach(codes: _Wide, space: NDArray[np.bool_], cross: bool) -> NDArray[np.int64]:
+    """The length of the longest n-gram that may begin at each place.
+
+    One stays in its text. Unless `cross`, it also stays in its word, whose spaces on both sides count as part of it;
+    but a space alone is no word, so that from a space it goes up to the next one, and from a letter through it.
+    """
+    end = codes == _END
+    stops = np.flatnonzero(end if cross else end | space)
+    places = np.arange(len(codes))
+    following = stops[np.minimum(stops.searchsorted(places, "right"), len(stops) - 1)]
+    reach = following - places
+    if not cross:
+        reach += space[following] & ~space
+    reach[end] = 0
+    return reach
+
+
 def _word_ngrams(codes: _Wide, row: NDArray[np.int64], analyzer: Analyzer) -> tuple[NDArray[np.int64], Hashes]:
-    letter = (codes != 32) & (codes != 0)
-    begin = np.flatnonzero(letter & ~np.concatenate(([False], letter[:-1])))
+    letter = (codes != _SPACE) & (codes != _END)
+    first = letter.copy()  # of its word
+    first[1:] &= ~letter[:-1]
+    begin = np.flatnonzero(first)
     if not len(begin):
         return np.empty(0, np.int64), np.empty(0, np.uint32)
-    opens = np.zeros(len(codes), np.int64)
-    opens[begin] = 1
-    word_of = np.cumsum(opens)
-    offset = np.arange(len(codes)) - begin[np.maximum(word_of - 1, 0)]
-    parts = np.where(letter, _mix(codes * _A + offset.astype(np.uint64) * _C), np.uint64(0))
+    offset = np.arange(len(codes)) - begin[np.maximum(first.cumsum() - 1, 0)]
+    parts = _mix(codes * _A + offset.astype(np.uint64) * _C)
+    parts *= letter
     current = _mix(np.add.reduceat(parts, begin))
     words, owner = current, row[begin]
     rows, hashes = [], []
@@ -132,7 +154,7 @@ def _word_ngrams(codes: _Wide, row: NDArray[np.int64], analyzer: Analyzer) -> tu
         if span <= 0:
             break
         if length > 1:
-            current = _mix(current[:span] * np.uint64(31) ^ (words[length - 1 :] + np.uint64(length)))
+            current = _mix(current[:span] * _31 ^ (words[length - 1 :] + np.uint64(length)))
         if length >= analyzer.lo:
             keep = owner[:span] == owner[length - 1 :]
             rows.append(owner[:span][keep])
@@ -144,7 +166,7 @@ def _joined(rows: list[NDArray[np.int64]], hashes: list[_Wide]) -> tuple[NDArray
     """All lengths together, hashes cut to 32 bits; empty when every text is shorter than the shortest n-gram."""
     if not rows:
         return np.empty(0, np.int64), np.empty(0, np.uint32)
-    return np.concatenate(rows), (np.concatenate(hashes) >> np.uint64(32)).astype(np.uint32)
+    return np.concatenate(rows), (np.concatenate(hashes) >> _S32).astype(np.uint32)
 
 
 def _chunks(texts: Sequence[str]) -> Iterator[Sequence[str]]:
@@ -199,11 +221,21 @@ class Grams(msgspec.Struct, frozen=True):
 def find_grams(texts: Sequence[str], analyzer: Analyzer) -> Grams:
     """What `weigh` needs of texts, whatever the vocabulary."""
     row, found = hash_ngrams(texts, analyzer)
-    key = np.sort(row.astype(np.uint64) << np.uint64(32) | found)
-    fresh = np.flatnonzero(np.concatenate(([True], key[1:] != key[:-1]))) if len(key) else np.empty(0, np.int64)
-    count = np.diff(fresh, append=len(key))
-    key = key[fresh]
-    start = key.searchsorted(np.arange(len(texts) + 1, dtype=np.uint64) << np.uint64(32))
+    key = row.astype(np.uint64)
+    key <<= _S32
+    key |= found
+    key.sort()
+    fresh = np.ones(len(key), bool)
+    np.not_equal(key[1:], key[:-1], out=fresh[1:])
+    places = np.flatnonzero(fresh)
+    count = np.empty(len(places), np.int64)
+    np.subtract(places[1:], places[:-1], out=count[:-1])
+    count[-1:] = len(key) - places[-1:]
+    key = key[places]
+    if len(texts) == 1:
+        start = np.array([0, len(key)])
+    else:
+        start = key.searchsorted(np.arange(len(texts) + 1, dtype=np.uint64) << _S32)
     return Grams(start, key.astype(np.uint32), 1 + np.log(count))
 
 
