@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl
@@ -19,7 +18,7 @@ from jangin.console.session import Session, Sessions, cookie_of
 from jangin.errors import EngineError, JanginError, RequestError
 from jangin.serve import admin, log
 from jangin.serve.deliver import Reply
-from jangin.serve.door import Visit
+from jangin.serve.door import Visit, drawn_id
 
 if TYPE_CHECKING:
     from starlette.types import Message
@@ -77,7 +76,7 @@ class Ask:
         return self.admin or self.key is None or self.key.may(name)
 
     def visit(self, endpoint: str) -> Visit:
-        return Visit(self.server.door, self.key, os.urandom(12).hex(), endpoint)
+        return Visit(self.server.door, self.key, drawn_id(), endpoint)
 
     def permit(self, what: str, *roles: Role) -> None:
         """Raises: RequestError 403."""

@@ -286,7 +286,16 @@ def identify(scope: Scope) -> str:
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _ID.fullmatch(value):
             return bytes(value).decode()
-    return os.urandom(12).hex()
+    return drawn_id()
+
+
+def drawn_id() -> str:
+    """24 hexadecimal digits: the time in units of 65 microseconds, then 48 drawn bits.
+
+    The ledger has an index of them. Drawn bits alone would land all over it, each on a page of its own that a commit
+    writes again: 16 rows took three times the processor time (48,000 rows in the file, decision 0015).
+    """
+    return f"{time.time_ns() >> 16:012x}{os.urandom(6).hex()}"
 
 
 def _secret(scope: Scope) -> bytes:
