@@ -48,7 +48,9 @@ class Encoder:
 
         options = ort.SessionOptions()
         cores = threads or available_cores()
-        self._side_by_side = cores if bulk else 1
+        # Two batches of one request, or of requests that waited together, fill the pauses that each has between layers.
+        self._side_by_side = cores if bulk else min(cores, 2)
+        self._pool = ThreadPoolExecutor(self._side_by_side, "encoder")  # its threads begin when they are needed
         options.intra_op_num_threads = 1 if bulk else cores
         options.log_severity_level = 3
         # The arena keeps every peak it has seen; a server wants its memory back after one long batch.
@@ -88,8 +90,7 @@ class Encoder:
         if self._side_by_side == 1 or len(batches) == 1:
             found = [run(batch) for batch in batches]
         else:
-            with ThreadPoolExecutor(self._side_by_side) as pool:
-                found = list(pool.map(run, batches))
+            found = list(self._pool.map(run, batches))
         result = np.empty((len(texts), found[0].shape[1]), np.float32)
         for (rows, _), values in zip(batches, found):
             result[rows] = values
