@@ -208,10 +208,12 @@ def test_tries_are_bounded_and_a_failure_says_what_left(audit: AuditFile) -> Non
         (Reply(body=b"\xff\xfe<html>"), "garbage", 502),
         (Reply(body=b"[" * 100_000), "garbage", 502),
         (Reply(body={"choices": [{"message": {"content": 7}}]}), "garbage", 502),
+        (Reply(body={"choices": [{"message": {"content": None, "refusal": {"x": 1}}}]}), "garbage", 502),
+        (Reply(body={"choices": [{"message": {"content": "x"}, "finish_reason": ["stop"]}]}), "garbage", 502),
         (Reply(body={**completion("x").body}, headers={"Content-Encoding": "gzip"}), "garbage", 502),
         (Reply(body=completion("x" * 5000).body, cut=True), "connection", 503),
     ],
-    ids=["dropped", "no choices", "html", "deep", "wrong types", "encoded", "cut"],
+    ids=["dropped", "no choices", "html", "deep", "wrong types", "no refusal", "no reason", "encoded", "cut"],
 )
 def test_what_is_no_answer_is_tried_again_and_then_named(
     audit: AuditFile, reply: Reply, reason: str, status: int
@@ -222,6 +224,16 @@ def test_what_is_no_answer_is_tried_again_and_then_named(
         api.answer = lambda n, _: reply
         error = refused(EgressFailed, api.url, audit)
         assert (error.reason, error.status) == (reason, status)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "answer"), [(-5, -(10**9)), (2**70, 5), (40, 10**12), (0, 0), (True, 5), (40.0, 5), ("40", "5")]
+)
+def test_counts_of_tokens_that_cannot_be_are_estimated_instead(audit: AuditFile, prompt: Any, answer: Any) -> None:
+    with serving(completion("word " * 40, usage={"prompt_tokens": prompt, "completion_tokens": answer})) as api:
+        left = ask(api.url, audit, upstream={"prices": {"gpt-4o": [10, 10]}}).left
+    assert left.estimated and 5 <= left.prompt_tokens <= 20 and 40 <= left.completion_tokens <= 60
+    assert 0 < left.cost_usd < 0.001
 
 
 def test_nobody_listening_is_no_egress(audit: AuditFile) -> None:

@@ -20,7 +20,7 @@ from jangin.egress.breaker import Breaker, Ticket
 from jangin.egress.budget import Budgets
 from jangin.egress.link import Failed, Link
 from jangin.egress.recorder import Recorder
-from jangin.egress.seams import Audit, Redaction, Spent
+from jangin.egress.seams import Audit, Payer, Redaction, Spent
 from jangin.egress.sending import LIMITS, Sending
 from jangin.egress.server import Server, effective
 from jangin.egress.stream import Stream
@@ -70,14 +70,14 @@ class Egress:
     async def __aexit__(self, *exception: object) -> None:
         await self.close()
 
-    async def ask(self, policy: Policy, question: Question) -> Answer:
-        """The whole answer, originals put back.
+    async def ask(self, policy: Policy, question: Question, payer: Payer | None = None) -> Answer:
+        """The whole answer, originals put back. payer: whose money it is, beside the task's.
 
         Raises: EgressDenied, EgressFailed, each with `left` where something was sent; RequestError for what is no chat
         request.
         """
         started = time.perf_counter()
-        async with self._sending(policy, question, streaming=False) as sending:
+        async with self._sending(policy, question, False, payer) as sending:
             raw = await self._until_answered(sending)
             choice = raw["choices"][0]
             said = choice["message"].get("content") or ""
@@ -100,12 +100,12 @@ class Egress:
             )
 
     @asynccontextmanager
-    async def stream(self, policy: Policy, question: Question) -> AsyncIterator[Stream]:
+    async def stream(self, policy: Policy, question: Question, payer: Payer | None = None) -> AsyncIterator[Stream]:
         """The answer in pieces; what fails after the first of them is not tried again.
 
         Raises: as `ask`, here and from the iteration.
         """
-        async with self._sending(policy, question, streaming=True) as sending:
+        async with self._sending(policy, question, True, payer) as sending:
             opened = await self._until_answered(sending)
             assert isinstance(opened, Stream)
             try:
@@ -114,7 +114,9 @@ class Egress:
                 await opened.close()
 
     @asynccontextmanager
-    async def _sending(self, policy: Policy, question: Question, streaming: bool) -> AsyncIterator[Sending]:
+    async def _sending(
+        self, policy: Policy, question: Question, streaming: bool, payer: Payer | None
+    ) -> AsyncIterator[Sending]:
         """All that stands before the first try; and the money, whatever becomes of it."""
         policy = self.effective(policy)
         way, model = self._permitted(policy, question)
@@ -123,7 +125,7 @@ class Egress:
         else:
             out = await asyncio.to_thread(body.build, policy, question, self.redaction)
         ends_at = asyncio.get_running_loop().time() + way.upstream.deadline_s
-        sending = Sending(policy, question, way, model, out, streaming, ends_at)
+        sending = Sending(policy, question, way, model, out, streaming, ends_at, payer)
         await self._place(way, ends_at)
         try:
             sending.held = await self.budgets.hold(question.task, policy.budget, sending.most_usd())
@@ -131,13 +133,21 @@ class Egress:
             way.places.release()
             raise
         try:
+            if payer is not None:
+                sending.held_by_payer = payer.hold(sending.most_usd())
             yield sending
         except (EgressDenied, EgressFailed) as error:
             error.left = sending.left()
             raise
+        except BaseException:
+            sending.gave_up()
+            raise
         finally:
             way.places.release()
-            self.budgets.settle(question.task, policy.budget, sending.held, sending.cost_usd or 0.0)
+            cost_usd = sending.cost_usd or 0.0
+            self.budgets.settle(question.task, policy.budget, sending.held, cost_usd)
+            if payer is not None:
+                payer.settle(sending.held_by_payer, cost_usd)
 
     async def _place(self, way: Link, ends_at: float) -> None:
         try:
@@ -287,4 +297,5 @@ def _filtered(sending: Sending) -> dict[str, Any]:
     message = {"role": "assistant", "content": None, "refusal": "content filter"}
     choice = {"index": 0, "message": message, "finish_reason": "content_filter"}
     usage = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
+    sending.usage = (0, 0)
     return {"object": "chat.completion", "model": sending.model, "choices": [choice], "usage": usage}

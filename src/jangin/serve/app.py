@@ -164,7 +164,7 @@ async def _answered(
     visit.answers = len(texts)
     if entry.promise is not None:
         confidences = [row.confidence for row in found]
-        visit.went(await server.cascade.weigh(entry, visit.request_id, confidences, question))
+        visit.went(await server.cascade.weigh(entry, visit.request_id, confidences, question, payer=visit))
     if entry.terms.policy.texts_days is not None:
         visit.keep(*replies.texts_kept(texts, found, visit.outcomes))
     return used, found
@@ -310,6 +310,7 @@ def create(
     routes += [Route(path, endpoint, methods=["POST"]) for path, endpoint in endpoints.items() if path not in gets]
     routes += [Route(path, one, methods=["GET", "POST"] if path in endpoints else None) for path, one in gets.items()]
     framework = Starlette(routes=routes, exception_handlers={HTTPException: shown.http_error})
+    framework.router.redirect_slashes = False  # it would send clients, with their keys, to whatever `host` they named
     console: ASGIApp | None = None
     if rooms is not None:
         from jangin.console.app import console as made  # with a template engine, which other servers need not
