@@ -24,17 +24,17 @@ class Bodies:
         for name, value in scope["headers"]:
             if name == b"content-length" and int(value) > wire.MAX_BODY_BYTES:
                 raise _too_large()
-        message = await receive()
-        data: bytes = message.get("body", b"")
-        if not message.get("more_body"):
-            if len(data) > wire.MAX_BODY_BYTES:
-                raise _too_large()
-            return data
         try:
             async with asyncio.timeout(BODY_TIMEOUT_S):
-                return await self._rest(data, receive)
+                message = await receive()  # which waits where nothing of the body has come yet
+                data: bytes = message.get("body", b"")
+                if message.get("more_body"):
+                    data = await self._rest(data, receive)
         except TimeoutError:
             raise RequestError("the body did not arrive in time", status=408, code="timeout") from None
+        if len(data) > wire.MAX_BODY_BYTES:
+            raise _too_large()
+        return data
 
     async def _rest(self, first: bytes, receive: Receive) -> bytes:
         data = bytearray(first)
