@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import time
@@ -340,6 +341,49 @@ def test_whoever_goes_away_leaves_breaker_places_and_budget_in_order(audit: Audi
             assert (await egress.ask(rules, question())).text == "x"
 
         using(api.url, audit, work, upstream={"at_once": 1})
+
+
+def test_short_texts_go_past_long_ones_which_are_looked_through_one_by_one(audit: AuditFile) -> None:
+    running, most, order = 0, 0, list[str]()
+
+    class Slow(Redactor):
+        def redact(self, text: str) -> Any:
+            nonlocal running, most
+            if len(text) > 1000:
+                running += 1
+                most = max(most, running)
+                time.sleep(0.2)
+                running -= 1
+            return super().redact(text)
+
+    def long(text: str) -> Question:
+        return question([{"role": "user", "content": text * 30_000}])
+
+    with serving(completion("x")) as api:
+
+        async def work(egress: Egress) -> None:
+            async def ask(name: str, what: Question) -> None:
+                await egress.ask(policy(api.url), what)
+                order.append(name)
+
+            gone = asyncio.create_task(ask("gone", long("a")))
+            await asyncio.sleep(0.05)
+            gone.cancel()  # its thread goes on, and keeps the place
+            await asyncio.gather(ask("one", long("b")), ask("two", long("c")), ask("short", question()))
+
+        using(api.url, audit, work, redaction=Slow)
+        assert order == ["short", "one", "two"] and most == 1
+
+        async def late(egress: Egress) -> None:
+            first = asyncio.create_task(egress.ask(policy(api.url), long("a")))
+            await asyncio.sleep(0.05)
+            with pytest.raises(EgressFailed) as error:
+                await egress.ask(policy(api.url), long("b"))
+            assert (error.value.reason, error.value.status) == ("busy", 429)
+            with contextlib.suppress(EgressFailed):
+                await first
+
+        using(api.url, audit, late, redaction=Slow, upstream={"deadline_s": 0.1})
 
 
 def test_a_budget_stops_before_it_is_passed_and_bounds_the_answer(audit: AuditFile) -> None:

@@ -17,7 +17,7 @@ from egress_parts import Redactor, policy, server
 from jangin.access.keys import Key, Keys, Limits
 from jangin.audit.log import AuditLog
 from jangin.ledger.book import Ledger
-from jangin.serve import deliver
+from jangin.serve import bodies, deliver
 from jangin.serve.app import create
 from jangin.serve.door import Door
 from jangin.serve.fleet import Fleet
@@ -188,6 +188,20 @@ def test_a_server_that_stops_says_so_and_writes_down_what_left(passing: Passing,
             assert b"the server is stopping" in visitor.parts[-2 if stream else -1]
             assert visitor.status == (200 if stream else 503)
             settled(passing, key, outlet, api)
+
+        passing.run(api, work)
+
+
+def test_bodies_are_counted_until_they_are_answered(passing: Passing, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "MAX_BODIES_BYTES", 150)  # one request has some hundred
+    _, secret = passing.key()
+    with serving(Reply(body=completion("x").body, after_s=0.2)) as api:
+
+        async def work(app: Any, outlet: Outlet) -> None:
+            for _ in range(2):
+                visitors = [Visitor(app, secret, False) for _ in range(3)]
+                await asyncio.gather(*(each.go() for each in visitors))
+                assert sorted(each.status or 0 for each in visitors) == [200, 429, 429]
 
         passing.run(api, work)
 

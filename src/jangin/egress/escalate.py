@@ -55,6 +55,7 @@ class Egress:
         self.server, self.first_wait_s = server, first_wait_s
         self.redaction, self.budgets = redaction, Budgets(spent, now)
         self._recorder = Recorder(audit)
+        self._large = asyncio.Semaphore(1)  # one long text at a time: it takes seconds, and short ones go past it
         self.effective = lru_cache(256)(lambda policy: effective(policy, server))  # what holds here for a task
         allowed = server.upstreams if server.egress == "allow" else ()
         self.links = {each.origin: Link(each, breaker()) for each in allowed}
@@ -120,13 +121,20 @@ class Egress:
         """All that stands before the first try; and the money, whatever becomes of it."""
         policy = self.effective(policy)
         way, model = self._permitted(policy, question)
-        if policy.redact == "none" and _is_small(question):  # nothing here blocks, and a thread costs more than it
-            out = body.build(policy, question, self.redaction)
-        else:
-            out = await asyncio.to_thread(body.build, policy, question, self.redaction)
         ends_at = asyncio.get_running_loop().time() + way.upstream.deadline_s
+        small = _is_small(question)
+        if policy.redact == "none" and small:  # nothing here blocks, and a thread costs more than it
+            out = body.build(policy, question, self.redaction)
+        elif small:
+            out = await asyncio.to_thread(body.build, policy, question, self.redaction)
+        else:
+            await _in_time(self._large, ends_at, "long texts are looked through before this one")
+            building = asyncio.ensure_future(asyncio.to_thread(body.build, policy, question, self.redaction))
+            building.add_done_callback(self._looked_through)
+            out = await asyncio.shield(building)  # a thread goes on when whoever asked has gone
         sending = Sending(policy, question, way, model, out, streaming, ends_at, payer)
-        await self._place(way, ends_at)
+        busy = f"{way.upstream.at_once} requests to {way.upstream.origin} are under way"
+        await _in_time(way.places, ends_at, busy)
         try:
             sending.held = await self.budgets.hold(question.task, policy.budget, sending.most_usd())
         except BaseException:
@@ -149,15 +157,10 @@ class Egress:
             if payer is not None:
                 payer.settle(sending.held_by_payer, cost_usd)
 
-    async def _place(self, way: Link, ends_at: float) -> None:
-        try:
-            async with asyncio.timeout_at(ends_at):
-                await way.places.acquire()
-        except TimeoutError:
-            count = way.upstream.at_once
-            raise EgressFailed(
-                "busy", f"{count} requests to {way.upstream.origin} are under way", status=429, retry_after_s=1.0
-            ) from None
+    def _looked_through(self, building: asyncio.Future[Any]) -> None:
+        self._large.release()
+        if not building.cancelled():
+            building.exception()  # perhaps nobody waits for it any more
 
     def _permitted(self, policy: Policy, question: Question) -> tuple[Link, str]:
         task = question.task
@@ -278,6 +281,15 @@ class Egress:
                 "see to the disk of the audit log; egress goes on as soon as it can be written",
                 status=503,
             ) from None
+
+
+async def _in_time(places: asyncio.Semaphore, ends_at: float, busy: str) -> None:
+    """Takes a place. Raises: EgressFailed when none is free by then."""
+    try:
+        async with asyncio.timeout_at(ends_at):
+            await places.acquire()
+    except TimeoutError:
+        raise EgressFailed("busy", busy, status=429, retry_after_s=1.0) from None
 
 
 def _is_small(question: Question) -> bool:

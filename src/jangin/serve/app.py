@@ -77,15 +77,19 @@ class Endpoint:
         request_id = identify(scope)
         visit: Visit | None = None
         reply: Reply | None
+        held = 0
         try:
             visit = self._server.door.enter(scope, request_id, self._name)
             if self._admin:
                 admin.may_administer(scope, visit, self._server.behind_proxy)
             body = await self._server.bodies.read(scope, receive)
+            held = self._server.bodies.hold(len(body))
             found = await self._work(self._server, body, visit)
             reply = found if isinstance(found, Reply) else await found.run(receive, send, visit)
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets a shape it knows
             reply = _refused(error, visit, request_id)
+        finally:
+            self._server.bodies.release(held)
         if visit is not None:
             try:
                 await visit.close(None if reply is None else reply.status)
