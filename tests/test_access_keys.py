@@ -86,6 +86,21 @@ def test_two_writers_lose_nothing(path: Path) -> None:
     assert {key.name for key in Keys(path)} == {f"{name}{number}" for name in "abc" for number in range(5)}
 
 
+def test_a_folder_that_cannot_be_read_any_more_changes_nothing_while_serving(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = Keys(path)
+    _, secret = keys.add("desk")
+
+    def denied(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "stat", denied)
+    assert keys.refresh(time.monotonic() + 1) is False and keys.find(secret.encode())
+    with pytest.raises(InputError, match="cannot be read"):
+        Keys(path)
+
+
 def test_a_broken_file_is_named_at_the_start_and_changes_nothing_while_serving(path: Path) -> None:
     keys = Keys(path)
     _, secret = keys.add("desk")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import time
@@ -208,10 +209,12 @@ def test_tries_are_bounded_and_a_failure_says_what_left(audit: AuditFile) -> Non
         (Reply(body=b"\xff\xfe<html>"), "garbage", 502),
         (Reply(body=b"[" * 100_000), "garbage", 502),
         (Reply(body={"choices": [{"message": {"content": 7}}]}), "garbage", 502),
+        (Reply(body={"choices": [{"message": {"content": None, "refusal": {"x": 1}}}]}), "garbage", 502),
+        (Reply(body={"choices": [{"message": {"content": "x"}, "finish_reason": ["stop"]}]}), "garbage", 502),
         (Reply(body={**completion("x").body}, headers={"Content-Encoding": "gzip"}), "garbage", 502),
         (Reply(body=completion("x" * 5000).body, cut=True), "connection", 503),
     ],
-    ids=["dropped", "no choices", "html", "deep", "wrong types", "encoded", "cut"],
+    ids=["dropped", "no choices", "html", "deep", "wrong types", "no refusal", "no reason", "encoded", "cut"],
 )
 def test_what_is_no_answer_is_tried_again_and_then_named(
     audit: AuditFile, reply: Reply, reason: str, status: int
@@ -222,6 +225,16 @@ def test_what_is_no_answer_is_tried_again_and_then_named(
         api.answer = lambda n, _: reply
         error = refused(EgressFailed, api.url, audit)
         assert (error.reason, error.status) == (reason, status)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "answer"), [(-5, -(10**9)), (2**70, 5), (40, 10**12), (0, 0), (True, 5), (40.0, 5), ("40", "5")]
+)
+def test_counts_of_tokens_that_cannot_be_are_estimated_instead(audit: AuditFile, prompt: Any, answer: Any) -> None:
+    with serving(completion("word " * 40, usage={"prompt_tokens": prompt, "completion_tokens": answer})) as api:
+        left = ask(api.url, audit, upstream={"prices": {"gpt-4o": [10, 10]}}).left
+    assert left.estimated and 5 <= left.prompt_tokens <= 20 and 40 <= left.completion_tokens <= 60
+    assert 0 < left.cost_usd < 0.001
 
 
 def test_nobody_listening_is_no_egress(audit: AuditFile) -> None:
@@ -328,6 +341,49 @@ def test_whoever_goes_away_leaves_breaker_places_and_budget_in_order(audit: Audi
             assert (await egress.ask(rules, question())).text == "x"
 
         using(api.url, audit, work, upstream={"at_once": 1})
+
+
+def test_short_texts_go_past_long_ones_which_are_looked_through_one_by_one(audit: AuditFile) -> None:
+    running, most, order = 0, 0, list[str]()
+
+    class Slow(Redactor):
+        def redact(self, text: str) -> Any:
+            nonlocal running, most
+            if len(text) > 1000:
+                running += 1
+                most = max(most, running)
+                time.sleep(0.2)
+                running -= 1
+            return super().redact(text)
+
+    def long(text: str) -> Question:
+        return question([{"role": "user", "content": text * 30_000}])
+
+    with serving(completion("x")) as api:
+
+        async def work(egress: Egress) -> None:
+            async def ask(name: str, what: Question) -> None:
+                await egress.ask(policy(api.url), what)
+                order.append(name)
+
+            gone = asyncio.create_task(ask("gone", long("a")))
+            await asyncio.sleep(0.05)
+            gone.cancel()  # its thread goes on, and keeps the place
+            await asyncio.gather(ask("one", long("b")), ask("two", long("c")), ask("short", question()))
+
+        using(api.url, audit, work, redaction=Slow)
+        assert order == ["short", "one", "two"] and most == 1
+
+        async def late(egress: Egress) -> None:
+            first = asyncio.create_task(egress.ask(policy(api.url), long("a")))
+            await asyncio.sleep(0.05)
+            with pytest.raises(EgressFailed) as error:
+                await egress.ask(policy(api.url), long("b"))
+            assert (error.value.reason, error.value.status) == ("busy", 429)
+            with contextlib.suppress(EgressFailed):
+                await first
+
+        using(api.url, audit, late, redaction=Slow, upstream={"deadline_s": 0.1})
 
 
 def test_a_budget_stops_before_it_is_passed_and_bounds_the_answer(audit: AuditFile) -> None:

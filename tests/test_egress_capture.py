@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from api_server import completion, serving, streamed
+from api_server import Reply, completion, serving, streamed
 from data_files import refused
 from egress_parts import AuditFile, Redactor, breaking, policy, server
 from jangin.cli import main
@@ -103,6 +103,25 @@ def test_what_leaves_as_it_is_is_still_kept_redacted(tmp_path: Path) -> None:
     body = {"model": "gpt-4o", "messages": CHAT}
     found, (kept,) = captured(tmp_path, body, completion(f"to {MAIL}"), {"redact": "none"})
     assert found is True and (kept.messages[0]["content"], kept.answer) == ("write to [#0]", "to [#0]")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("redact", ["pii", "none"])
+def test_a_refusal_is_kept_redacted_too(tmp_path: Path, stream: bool, redact: str) -> None:
+    asked = "write to [#0]" if redact == "pii" else f"write to {MAIL}"
+    said = f"I will not {asked}, nor to {OTHER}"
+    reply = completion(None, message={"refusal": said}, model=f"gpt for {OTHER}")
+    if stream:
+        chunk = {"object": "chat.completion.chunk", "model": f"gpt for {OTHER}"}
+        deltas = [({"refusal": said[:13]}, None), ({"refusal": said[13:]}, None), ({}, "stop")]
+        events = [{**chunk, "choices": [{"index": 0, "delta": d, "finish_reason": why}]} for d, why in deltas]
+        reply = Reply(body=b"".join(b"data: " + json.dumps(each).encode() + b"\n\n" for each in events))
+    body = {"model": "gpt-4o", "messages": CHAT, "stream": stream}
+    _, (kept,) = captured(tmp_path, body, reply, {"redact": redact})
+    assert (kept.answer, kept.refusal) == (None, "I will not write to [#0], nor to [#1]")
+    assert kept.answered_by == "gpt for [#1]"
+    raw = b"".join(gzip.decompress(path.read_bytes()) for path in tmp_path.rglob("*.gz"))
+    assert MAIL.encode() not in raw and OTHER.encode() not in raw
 
 
 def test_nothing_is_kept_unless_task_and_server_say_so(tmp_path: Path) -> None:

@@ -146,6 +146,22 @@ def test_a_budget_begins_anew_each_day_and_each_month() -> None:
     asyncio.run(run())
 
 
+def test_a_clock_that_is_set_back_gives_no_budget_back() -> None:
+    midnight = datetime(2026, 12, 1, tzinfo=UTC)
+    moment = midnight + timedelta(seconds=1)
+
+    async def run() -> None:
+        nonlocal moment
+        budgets, limit = Budgets(None, lambda: moment), Budget(1.0, 1.0)
+        budgets.settle("shop", limit, await budgets.hold("shop", limit, 1.0), 1.0)
+        for seconds in (-1, 1):
+            moment = midnight + timedelta(seconds=seconds)
+            with pytest.raises(EgressDenied):
+                await budgets.hold("shop", limit, 0.1)
+
+    asyncio.run(run())
+
+
 def test_a_budget_that_nobody_can_tell_lets_nothing_pass() -> None:
     def broken(task: str, since: datetime) -> float:
         raise OSError("disk")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from api_server import Reply, completion, fault, serving, streamed
 from egress_parts import AuditFile, Redactor, Vault, policy, server
-from jangin.egress import passing
+from jangin.egress import passing, restore
 from jangin.egress.answers import Question
 from jangin.egress.escalate import Egress
 from jangin.egress.passing import PassThrough
@@ -108,6 +108,13 @@ def test_before_the_first_piece_it_is_tried_again_as_any_other(audit: AuditFile)
     assert got.left.bytes == sum(len(seen.raw) for seen in api.seen)
 
 
+
+
+def chunk_of(delta: Any, finish_reason: Any = None) -> bytes:
+    choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
+    return b"data: " + json.dumps({"choices": [choice]}).encode() + b"\n\n"
+
+
 BEGUN = b"".join(event + b"\n\n" for event in streamed("half").body.split(b"\n\n")[:2])
 LONG = streamed(*["a piece of the answer "] * 40)
 
@@ -122,8 +129,11 @@ LONG = streamed(*["a piece of the answer "] * 40)
         (Reply(body=streamed("half").body[:-60] + b"data: {nonsense\n\n"), "garbage", 502),
         (Reply(body=BEGUN + b'data: {"choices": [7]}\n\n'), "garbage", 502),
         (Reply(body=BEGUN + b'data: {"error": {"message": "x"}}\n\n'), "http_5xx", 503),
+        (Reply(body=BEGUN + chunk_of({"content": 5})), "garbage", 502),
+        (Reply(body=BEGUN + chunk_of({"refusal": ["x"]})), "garbage", 502),
+        (Reply(body=BEGUN + chunk_of({}, {"why": "stop"})), "garbage", 502),
     ],
-    ids=["cut", "stall", "no end", "no end, no [DONE]", "garbage", "wrong chunk", "error event"],
+    ids=["cut", "stall", "no end", "no end, no [DONE]", "garbage", "wrong chunk", "error event", "number", "list", "why"],
 )
 def test_a_stream_that_breaks_off_ends_in_an_error_and_is_not_tried_again(
     audit: AuditFile, reply: Reply, reason: str, status: int
@@ -160,6 +170,14 @@ def test_a_stream_of_json_with_originals_comes_in_one_piece_that_is_json(audit: 
         got = stream(api.url, audit, response_format={"type": "json_object"})
     assert json.loads("".join(got.texts)) == {"to": MAIL}
     assert [text for text in got.texts if text] == ["".join(got.texts)]
+
+
+def test_json_of_any_depth_is_restored() -> None:
+    vault = Vault()
+    vault.placeholder(MAIL)
+    for depth in range(10, 2000, 10):  # somewhere in between it can be read, but not walked
+        deep = "[" * depth + '"[#0]"' + "]" * depth
+        assert restore.text(deep, vault, as_json=True) == deep.replace("[#0]", MAIL)
 
 
 @settings(max_examples=60, deadline=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from collections.abc import Iterator
 
@@ -131,7 +132,29 @@ def test_korean_in_nfd_and_invisible_characters_keep_their_places() -> None:
     assert spans == ["홍길동", "010-12\u200b34-5678"]
 
 
-@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=60))
+@pytest.mark.parametrize(("text", "expected"), FINDS)
+def test_a_text_that_was_put_into_json_is_read_as_what_it_says(text: str, expected: list[str]) -> None:
+    encoded = json.dumps({"said": f"Hi\n{text}\n"})  # \\uXXXX for every character beyond ASCII
+    spans = [(span.entity, encoded[span.start : span.end]) for span in DETECTOR.find(encoded)]
+    assert [f"{entity}={json.loads(chr(34) + value + chr(34))}" for entity, value in spans] == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        (r'{"p": "\u0030\u0031\u0030-1234-5678"}', [r"\u0030\u0031\u0030-1234-5678"]),
+        (r"call\n010-1234-5678\nkim@example.com", ["010-1234-5678", "kim@example.com"]),
+        (r"born 12\/05\/1988", [r"12\/05\/1988"]),
+        ("https://a.example/stop?mail=kim%40example.com&x=1", ["kim%40example.com"]),
+        ("kim&#64;example.com tel&nbsp;010&#160;1234&#160;5678", ["kim&#64;example.com", "010&#160;1234&#160;5678"]),
+        (r"\ud83d\udcde 010-1234-5678 \ud83d", ["010-1234-5678"]),
+    ],
+)
+def test_escapes_of_json_urls_and_html_are_read_as_what_they_stand_for(text: str, values: list[str]) -> None:
+    assert [text[span.start : span.end] for span in DETECTOR.find(text)] == values
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=60) | st.text(r'\u0d8c3n/"@%4&#;bsp', max_size=40))
 def test_a_view_maps_every_place_back(text: str) -> None:
     view = View(text)
     for place in range(len(view.text)):

@@ -37,6 +37,16 @@ def test_importing_the_room_loads_neither_presidio_nor_spacy() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_a_server_that_redacts_loads_neither_pytorch_nor_transformers_and_may_do_so_later() -> None:
+    pytest.importorskip("presidio_analyzer", reason="the extra 'pii' is not installed")
+    code = (
+        "import sys; from jangin.serve.outlet import redaction; made = redaction();"
+        "assert made(None).redact('kim@example.com').text == '<EMAIL_ADDRESS_1>';"
+        "assert 'spacy' in sys.modules and not {'torch', 'transformers'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 @pytest.fixture(scope="module")
 def base() -> module.Base:
     pytest.importorskip("presidio_analyzer", reason="the extra 'pii' is not installed")

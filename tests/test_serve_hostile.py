@@ -20,7 +20,8 @@ from api_server import Api, completion, serving
 from bundles import ngram_bundle
 from egress_parts import policy
 from jangin.access.keys import Keys
-from jangin.serve import corked
+from jangin.errors import RequestError
+from jangin.serve import bodies, corked
 from jangin.serve.run import start
 from serving import application
 from test_serve_cascade import SURE, UNSURE, House, passed
@@ -456,6 +457,28 @@ def test_a_connection_whose_head_does_not_come_is_closed(monkeypatch: pytest.Mon
         assert b"HTTP/1.1 408" in good.written
 
     asyncio.run(run())
+
+
+def test_a_body_of_which_nothing_comes_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "BODY_TIMEOUT_S", 0.05)
+
+    async def never() -> Any:
+        await asyncio.Event().wait()
+
+    async def run() -> None:
+        async with asyncio.timeout(5):
+            with pytest.raises(RequestError) as error:
+                await bodies.Bodies().read({"headers": [(b"content-length", b"10")]}, never)
+        assert (error.value.status, error.value.code) == (408, "timeout")
+
+    asyncio.run(run())
+
+
+def test_a_slash_too_many_sends_nobody_to_the_address_that_they_named(door: tuple[str, str]) -> None:
+    url, key = door
+    headers = {"authorization": f"Bearer {key}", "host": "elsewhere.example"}
+    answered = httpx.post(f"{url}/v1/classify/", json={"model": "desk", "input": "x"}, headers=headers)
+    assert answered.status_code == 404 and "location" not in answered.headers
 
 
 def test_a_client_cannot_choose_which_of_its_answers_are_audited(tmp_path: Path) -> None:

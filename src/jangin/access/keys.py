@@ -42,6 +42,11 @@ class Limits(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
     usd_per_day: float | None = None
     usd_per_month: float | None = None
 
+    @property
+    def money(self) -> bool:
+        """Is there a budget?"""
+        return self.usd_per_day is not None or self.usd_per_month is not None
+
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:
             value = getattr(self, name)
@@ -121,10 +126,10 @@ class Keys:
         if self._seen is not None and now < self._look_at:
             return False
         self._look_at = now + LOOK_AGAIN_S
-        seen = _mark(self.path)
-        if seen == self._seen:
-            return False
         try:
+            seen = _mark(self.path)
+            if seen == self._seen:
+                return False
             keys = _read(self.path)
         except InputError:
             if self._seen is None:

@@ -70,6 +70,12 @@ class Permit:
         self._use.held_usd += usd
         self._held += usd
 
+    def exchange(self, held: float, usd: float) -> None:
+        """Of money that was held for a call, what the call did cost is held on, until all is settled."""
+        if self._open:
+            self._use.held_usd = max(0.0, self._use.held_usd + usd - held)
+            self._held += usd - held
+
     def settle(self, tokens: int = 0, usd: float = 0.0) -> None:
         """The request is over: what it used. Held money is given back, and what was spent is taken."""
         if not self._open:
@@ -113,7 +119,7 @@ class Gate:
         limits = key.limits
         if limits.concurrent is not None and use.active >= limits.concurrent:
             raise OverLimit(f"{use.active} requests of this key are being answered, its most", "rate_limit_exceeded", 1)
-        if limits.usd_per_day is not None or limits.usd_per_month is not None:
+        if limits.money:
             self._check_money(key, use, 0.0)
         if use.tokens is not None and (wait := use.tokens.wait_s(now)):
             message = f"this key's {limits.tokens_per_minute:,} tokens a minute are used up"
@@ -142,7 +148,10 @@ class Gate:
             there = spent + use.held_usd
             if there >= most or there + more > most:
                 message = f"this key's budget of {most:g} USD a {name} is used up ({there:.2f} USD)"
-                raise OverLimit(message, "insufficient_quota", (until(now) - now).total_seconds())
+                if there < most:
+                    message = f"this key's budget of {most:g} USD a {name} has no room for this request"
+                passes = spent < most and spent + more <= most  # once what is held for others is given back
+                raise OverLimit(message, "insufficient_quota", 1 if passes else (until(now) - now).total_seconds())
 
     def _turn(self, key: Key, use: _Use, now: datetime) -> None:
         month = (now.year, now.month)

@@ -20,6 +20,7 @@ from jangin.console.desk import Ask
 from jangin.console.jobs import Job
 from jangin.console.session import PATH
 from jangin.errors import InputError, JanginError, MissingExtraError, Overloaded, RequestError
+from jangin.pii.presidio import without_models
 from jangin.serve import app as api
 from jangin.serve import wire
 from jangin.task import LABELLED
@@ -94,7 +95,8 @@ def _detector() -> Any:
     """One for all: making it compiles hundreds of patterns. Raises: MissingExtraError."""
     from jangin import pii
 
-    return pii.Detector()
+    with without_models():
+        return pii.Detector()
 
 
 def _hidden(text: str) -> dict[str, Any]:

@@ -87,11 +87,11 @@ class Budgets:
         return account
 
     def _turn(self, account: _Account) -> None:
-        """A new day, or a new month, begins at nothing."""
+        """A new day, or a new month, begins at nothing; one that was, when the clock is set back, is not new."""
         day, month = _names(self._now())
-        if day != account.day:
+        if day > account.day:
             account.day, account.usd_day = day, 0.0
-        if month != account.month:
+        if month > account.month:
             account.month, account.usd_month = month, 0.0
 
 

@@ -68,7 +68,7 @@ class Capture:
     async def record(self, keep_days: int, exchange: Exchange, vault: Vault | None) -> bool:
         """Whether it was kept. It never raises: a client's answer does not depend on it.
 
-        exchange: messages as they were sent, the answer with its originals put back. vault: that of the messages; None:
+        exchange: messages as they were sent, the answer, or the refusal, with its originals put back. vault: that of the messages; None:
         they were not redacted, and are now.
         """
         loop = asyncio.get_running_loop()
@@ -151,11 +151,12 @@ def _created(folder: Path, today: date) -> tuple[Path, int]:
 
 
 def _redacted(exchange: Exchange, redaction: Redaction, vault: Vault | None) -> Exchange:
-    """The same originals have the same placeholders in the answer as in the messages."""
+    """The same originals have the same placeholders in the answer as in the messages. All that the API said is redacted,
+    names too: it may have put the question there."""
     redactor = redaction(vault)
-    messages, answer = exchange.messages, exchange.answer
+    messages = exchange.messages
     if vault is None:
         messages = [{**message, "content": redactor.redact(message["content"]).text} for message in messages]
-    if answer is not None:
-        answer = redactor.redact(answer).text
-    return msgspec.structs.replace(exchange, messages=messages, answer=answer)
+    said = {name: getattr(exchange, name) for name in ("answer", "refusal", "finish_reason", "answered_by")}
+    kept = {name: None if text is None else redactor.redact(text).text for name, text in said.items()}
+    return msgspec.structs.replace(exchange, messages=messages, **kept)

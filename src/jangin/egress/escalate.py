@@ -20,7 +20,7 @@ from jangin.egress.breaker import Breaker, Ticket
 from jangin.egress.budget import Budgets
 from jangin.egress.link import Failed, Link
 from jangin.egress.recorder import Recorder
-from jangin.egress.seams import Audit, Redaction, Spent
+from jangin.egress.seams import Audit, Payer, Redaction, Spent
 from jangin.egress.sending import LIMITS, Sending
 from jangin.egress.server import Server, effective
 from jangin.egress.stream import Stream
@@ -55,6 +55,7 @@ class Egress:
         self.server, self.first_wait_s = server, first_wait_s
         self.redaction, self.budgets = redaction, Budgets(spent, now)
         self._recorder = Recorder(audit)
+        self._large = asyncio.Semaphore(1)  # one long text at a time: it takes seconds, and short ones go past it
         self.effective = lru_cache(256)(lambda policy: effective(policy, server))  # what holds here for a task
         allowed = server.upstreams if server.egress == "allow" else ()
         self.links = {each.origin: Link(each, breaker()) for each in allowed}
@@ -70,14 +71,14 @@ class Egress:
     async def __aexit__(self, *exception: object) -> None:
         await self.close()
 
-    async def ask(self, policy: Policy, question: Question) -> Answer:
-        """The whole answer, originals put back.
+    async def ask(self, policy: Policy, question: Question, payer: Payer | None = None) -> Answer:
+        """The whole answer, originals put back. payer: whose money it is, beside the task's.
 
         Raises: EgressDenied, EgressFailed, each with `left` where something was sent; RequestError for what is no chat
         request.
         """
         started = time.perf_counter()
-        async with self._sending(policy, question, streaming=False) as sending:
+        async with self._sending(policy, question, False, payer) as sending:
             raw = await self._until_answered(sending)
             choice = raw["choices"][0]
             said = choice["message"].get("content") or ""
@@ -100,12 +101,12 @@ class Egress:
             )
 
     @asynccontextmanager
-    async def stream(self, policy: Policy, question: Question) -> AsyncIterator[Stream]:
+    async def stream(self, policy: Policy, question: Question, payer: Payer | None = None) -> AsyncIterator[Stream]:
         """The answer in pieces; what fails after the first of them is not tried again.
 
         Raises: as `ask`, here and from the iteration.
         """
-        async with self._sending(policy, question, streaming=True) as sending:
+        async with self._sending(policy, question, True, payer) as sending:
             opened = await self._until_answered(sending)
             assert isinstance(opened, Stream)
             try:
@@ -114,40 +115,52 @@ class Egress:
                 await opened.close()
 
     @asynccontextmanager
-    async def _sending(self, policy: Policy, question: Question, streaming: bool) -> AsyncIterator[Sending]:
+    async def _sending(
+        self, policy: Policy, question: Question, streaming: bool, payer: Payer | None
+    ) -> AsyncIterator[Sending]:
         """All that stands before the first try; and the money, whatever becomes of it."""
         policy = self.effective(policy)
         way, model = self._permitted(policy, question)
-        if policy.redact == "none" and _is_small(question):  # nothing here blocks, and a thread costs more than it
-            out = body.build(policy, question, self.redaction)
-        else:
-            out = await asyncio.to_thread(body.build, policy, question, self.redaction)
         ends_at = asyncio.get_running_loop().time() + way.upstream.deadline_s
-        sending = Sending(policy, question, way, model, out, streaming, ends_at)
-        await self._place(way, ends_at)
+        small = _is_small(question)
+        if policy.redact == "none" and small:  # nothing here blocks, and a thread costs more than it
+            out = body.build(policy, question, self.redaction)
+        elif small:
+            out = await asyncio.to_thread(body.build, policy, question, self.redaction)
+        else:
+            await _in_time(self._large, ends_at, "long texts are looked through before this one")
+            building = asyncio.ensure_future(asyncio.to_thread(body.build, policy, question, self.redaction))
+            building.add_done_callback(self._looked_through)
+            out = await asyncio.shield(building)  # a thread goes on when whoever asked has gone
+        sending = Sending(policy, question, way, model, out, streaming, ends_at, payer)
+        busy = f"{way.upstream.at_once} requests to {way.upstream.origin} are under way"
+        await _in_time(way.places, ends_at, busy)
         try:
             sending.held = await self.budgets.hold(question.task, policy.budget, sending.most_usd())
         except BaseException:
             way.places.release()
             raise
         try:
+            if payer is not None:
+                sending.held_by_payer = payer.hold(sending.most_usd())
             yield sending
         except (EgressDenied, EgressFailed) as error:
             error.left = sending.left()
             raise
+        except BaseException:
+            sending.gave_up()
+            raise
         finally:
             way.places.release()
-            self.budgets.settle(question.task, policy.budget, sending.held, sending.cost_usd or 0.0)
+            cost_usd = sending.cost_usd or 0.0
+            self.budgets.settle(question.task, policy.budget, sending.held, cost_usd)
+            if payer is not None:
+                payer.settle(sending.held_by_payer, cost_usd)
 
-    async def _place(self, way: Link, ends_at: float) -> None:
-        try:
-            async with asyncio.timeout_at(ends_at):
-                await way.places.acquire()
-        except TimeoutError:
-            count = way.upstream.at_once
-            raise EgressFailed(
-                "busy", f"{count} requests to {way.upstream.origin} are under way", status=429, retry_after_s=1.0
-            ) from None
+    def _looked_through(self, building: asyncio.Future[Any]) -> None:
+        self._large.release()
+        if not building.cancelled():
+            building.exception()  # perhaps nobody waits for it any more
 
     def _permitted(self, policy: Policy, question: Question) -> tuple[Link, str]:
         task = question.task
@@ -270,6 +283,15 @@ class Egress:
             ) from None
 
 
+async def _in_time(places: asyncio.Semaphore, ends_at: float, busy: str) -> None:
+    """Takes a place. Raises: EgressFailed when none is free by then."""
+    try:
+        async with asyncio.timeout_at(ends_at):
+            await places.acquire()
+    except TimeoutError:
+        raise EgressFailed("busy", busy, status=429, retry_after_s=1.0) from None
+
+
 def _is_small(question: Question) -> bool:
     texts = [each.get("content") if isinstance(each, dict) else None for each in question.messages]
     return len(texts) < 100 and sum(len(text) if isinstance(text, str) else SMALL_CHARS for text in texts) < SMALL_CHARS
@@ -287,4 +309,5 @@ def _filtered(sending: Sending) -> dict[str, Any]:
     message = {"role": "assistant", "content": None, "refusal": "content filter"}
     choice = {"index": 0, "message": message, "finish_reason": "content_filter"}
     usage = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
+    sending.usage = (0, 0)
     return {"object": "chat.completion", "model": sending.model, "choices": [choice], "usage": usage}

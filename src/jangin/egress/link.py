@@ -164,15 +164,20 @@ def completion(raw: bytes) -> dict[str, Any]:
     """Raises: Failed for a body that is no chat completion."""
     try:
         found = msgspec.json.decode(raw)
-        good = bool(found["choices"]) and all(_is_text(each["message"]["content"]) for each in found["choices"])
-    except (msgspec.DecodeError, UnicodeError, RecursionError, KeyError, TypeError):
+        good = bool(found["choices"]) and all(_is_answer(each) for each in found["choices"])
+    except (msgspec.DecodeError, UnicodeError, RecursionError, KeyError, TypeError, AttributeError):
         good = False
     if not good:
         raise Failed("garbage", "the answer is no chat completion", charged=True)
     return found
 
 
-def _is_text(value: Any) -> bool:
+def _is_answer(choice: Any) -> bool:
+    message = choice["message"]
+    return all(is_text(each) for each in (message["content"], message.get("refusal"), choice.get("finish_reason")))
+
+
+def is_text(value: Any) -> bool:
     return value is None or isinstance(value, str)
 
 

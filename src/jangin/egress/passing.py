@@ -4,6 +4,7 @@ may be captured. Bodies in, bodies out; whoever serves adds HTTP around them.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,6 +18,7 @@ from jangin.egress.answers import Left, Outgoing, Question
 from jangin.egress.capture import Capture
 from jangin.egress.captured import Exchange
 from jangin.egress.escalate import Egress
+from jangin.egress.seams import Payer
 from jangin.egress.stream import Stream
 from jangin.errors import RequestError
 from jangin.policy import Policy
@@ -68,28 +70,33 @@ class PassThrough:
     def __init__(self, egress: Egress, capture: Capture | None = None):
         self.egress, self.capture = egress, capture
 
-    async def whole(self, policy: Policy, asked: Asked) -> Passed:
+    async def whole(self, policy: Policy, asked: Asked, payer: Payer | None = None) -> Passed:
         """Raises: as Egress.ask."""
-        answer = await self.egress.ask(policy, asked.question)
-        captured = await self._keep(
-            policy,
-            asked.question,
-            answer.left,
-            answer.out,
-            answer=answer.text,
-            refusal=answer.refusal,
-            finish_reason=answer.finish_reason,
-            answered_by=answer.model,
-            latency_s=answer.latency_s,
-        )
+        answer = await self.egress.ask(policy, asked.question, payer)
+        try:
+            captured = await self._keep(
+                policy,
+                asked.question,
+                answer.left,
+                answer.out,
+                answer=answer.text,
+                refusal=answer.refusal,
+                finish_reason=answer.finish_reason,
+                answered_by=answer.model,
+                latency_s=answer.latency_s,
+            )
+        except asyncio.CancelledError:
+            if payer is not None:
+                payer.gave_up(answer.left, answer.left.prompt_tokens or 0, answer.left.completion_tokens or 0)
+            raise
         content = msgspec.json.encode({**answer.completion, "jangin": answer.left.evidence()})
         return Passed(content, answer.left, captured)
 
     @asynccontextmanager
-    async def streamed(self, policy: Policy, asked: Asked) -> AsyncIterator[Streamed]:
+    async def streamed(self, policy: Policy, asked: Asked, payer: Payer | None = None) -> AsyncIterator[Streamed]:
         """Raises: as Egress.ask, before the first event; EgressFailed from the iteration where it breaks off."""
         started = time.perf_counter()
-        async with self.egress.stream(policy, asked.question) as stream:
+        async with self.egress.stream(policy, asked.question, payer) as stream:
             yield Streamed(self, policy, asked, stream, started)
 
     async def _keep(self, policy: Policy, question: Question, left: Left, out: Outgoing, **about: Any) -> bool | None:
@@ -119,6 +126,11 @@ class Streamed:
         self.left: Left | None = None
         self.captured: bool | None = None
 
+    async def give_up(self) -> None:
+        """Nobody wants the rest: the API is left, and whoever pays hears what it has cost by now."""
+        await self._stream.close()
+        self._stream.sending.gave_up()
+
     async def __aiter__(self) -> AsyncIterator[bytes]:
         last: list[dict[str, Any]] = []  # chunks with an end wait for the end of all, which brings the evidence
         head: dict[str, Any] = {}
@@ -131,16 +143,17 @@ class Streamed:
         stream = self._stream
         self.left = left = stream.left
         vault = stream.sending.out.vault
-        said = stream.text
+        said, refusal = stream.text, stream.refusal
         if vault:
             said = restore.text(said, vault, stream.sending.out.json_answer)
+            refusal = refusal and restore.text(refusal, vault, False)
         self.captured = await self._through._keep(
             self._policy,
             self._asked.question,
             left,
             stream.sending.out,
-            answer=None if stream.refusal else said,
-            refusal=stream.refusal,
+            answer=None if refusal else said,
+            refusal=refusal,
             finish_reason=stream.finish_reason,
             answered_by=stream.model,
             latency_s=round(time.perf_counter() - self._started, 4),

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from jangin.egress.link import is_text
 from jangin.egress.seams import Restorer, Vault
 
 _TEXTS = ("content", "refusal", "reasoning_content")  # of a message, or of a chunk's delta
@@ -29,10 +30,9 @@ def text(value: str, vault: Vault, as_json: bool) -> str:
     """as_json: an original with a quote or a line end must not break the JSON text around it."""
     if as_json:
         try:
-            parsed = msgspec.json.decode(value)
+            return msgspec.json.encode(_walk(msgspec.json.decode(value), vault)).decode()
         except (msgspec.DecodeError, UnicodeError, RecursionError):
             return vault.restore(value)
-        return msgspec.json.encode(_walk(parsed, vault)).decode()
     return vault.restore(value)
 
 
@@ -91,6 +91,8 @@ class Chunks:
 
     def _choice(self, choice: dict[str, Any]) -> dict[str, Any]:
         index, delta, reason = int(choice.get("index", 0)), dict(choice["delta"]), choice.get("finish_reason")
+        if not all(map(is_text, (delta.get("content"), delta.get("refusal"), reason))):
+            raise TypeError
         self.begun.add(index)
         if index == 0:
             self.texts.append(delta.get("content") or "")

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from jangin.egress.answers import Left
 
 
 class Restorer(Protocol):
@@ -47,6 +50,27 @@ class Redactor(Protocol):
 
 # A redactor for one request; with a vault, one that goes on with its placeholders: one original, one placeholder.
 Redaction = Callable[[Any], Redactor]
+
+
+class Payer(Protocol):
+    """Whoever asks, for one request. bounded: has a budget of its own, so that what is asked for must have an end.
+
+    Called in the event loop.
+    """
+
+    @property
+    def bounded(self) -> bool: ...
+
+    def hold(self, most_usd: float | None) -> float:
+        """Sets aside what a question can cost at most, and returns it, for `settle`. None: no price is known.
+
+        Raises: EgressDenied, RequestError; then nothing is sent.
+        """
+
+    def settle(self, held: float, cost_usd: float) -> None: ...
+
+    def gave_up(self, left: Left, prompt_tokens: int, completion_tokens: int) -> None:
+        """What had left when nobody waited for the answer any more, and about how many tokens that was."""
 
 
 class Audit(Protocol):

@@ -9,31 +9,44 @@ import msgspec
 
 from jangin.egress.answers import Left, Outgoing, Question
 from jangin.egress.link import Link
+from jangin.egress.seams import Payer
 from jangin.errors import RequestError
 from jangin.policy import Policy
 from jangin.prices import TokenPrice, estimated_tokens, provider_at, token_price
 
 LIMITS = ("max_tokens", "max_completion_tokens")
+MOST_TOKENS = 20_000_000  # of one request; no context is so long
 
 
 class Sending:
     """Counts over all tries of one question. ends_at: by the event loop's clock."""
 
     def __init__(
-        self, policy: Policy, question: Question, link: Link, model: str, out: Outgoing, streaming: bool, ends_at: float
+        self,
+        policy: Policy,
+        question: Question,
+        link: Link,
+        model: str,
+        out: Outgoing,
+        streaming: bool,
+        ends_at: float,
+        payer: Payer | None = None,
     ):
         self.policy, self.question, self.link, self.model = policy, question, link, model
         self.out, self.streaming, self.ends_at = out, streaming, ends_at
         self.price = link.upstream.price(model) or _listed(link.upstream.where.url, model)
+        self.payer = payer
         self.tries = self.bytes = 0
         self.lost_usd = 0.0  # of tries that may have been charged without anybody saying so
-        self.held = 0.0
+        self.lost_tokens = (0.0, 0.0)  # of their prompts and answers
+        self.held = self.held_by_payer = 0.0
         self.usage: tuple[int, int] | None = None
         self.estimated = False
         self._settings: dict[str, Any] = {"model": model}
         if streaming:
             self._settings |= {"stream": True, "stream_options": {"include_usage": True}}
-        if policy.budget.limited and not any(name in out.body for name in LIMITS):
+        bounded = policy.budget.limited or (payer is not None and payer.bounded)
+        if bounded and not any(name in out.body for name in LIMITS):
             self._settings["max_tokens"] = link.upstream.max_tokens  # what has no end has no price
 
     @property
@@ -73,10 +86,13 @@ class Sending:
         }
 
     def count(self, usage: Any, answer_text: str) -> None:
-        """The tokens that the API stated, or about as many as its answer must have had."""
+        """The tokens that the API stated, or about as many as its answer must have had. What cannot be is not believed:
+        no tokens for a prompt that was sent would be free of any budget, and 2**70 of them the end of it."""
+        if self.usage is not None:  # a filter in front of the model: none were read
+            return
         stated = usage if isinstance(usage, dict) else {}
         prompt, completion = stated.get("prompt_tokens"), stated.get("completion_tokens")
-        if _is_count(prompt) and _is_count(completion):
+        if _is_count(prompt, 1) and _is_count(completion, 0):
             self.usage = (prompt, completion)
         else:
             self.usage = (round(self.out.tokens), round(estimated_tokens([answer_text])))
@@ -84,8 +100,16 @@ class Sending:
 
     def lost(self, answer_text: str = "") -> None:
         """A try that may be charged, though its answer never came whole."""
+        answered = estimated_tokens([answer_text])
+        self.lost_tokens = (self.lost_tokens[0] + self.out.tokens, self.lost_tokens[1] + answered)
         if self.price is not None:
-            self.lost_usd += self.price.request(self.out.tokens, estimated_tokens([answer_text]))
+            self.lost_usd += self.price.request(self.out.tokens, answered)
+
+    def gave_up(self) -> None:
+        """Nobody waits for the answer any more: whoever pays hears what left all the same."""
+        if self.payer is not None and (left := self.left()) is not None:
+            prompt, answered = self.usage or self.lost_tokens
+            self.payer.gave_up(left, round(prompt), round(answered))
 
     @property
     def cost_usd(self) -> float | None:
@@ -115,8 +139,8 @@ class Sending:
         )
 
 
-def _is_count(value: Any) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+def _is_count(value: Any, least: int) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= MOST_TOKENS
 
 
 _PRICES: dict[tuple[str, str, str], TokenPrice | None] = {}

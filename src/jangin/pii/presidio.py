@@ -8,7 +8,9 @@ of bounded size, and a time-out is an error. Decision note 0010 has the figures.
 from __future__ import annotations
 
 import importlib.util
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from jangin.errors import MissingExtraError
@@ -31,6 +33,22 @@ RECOGNISERS: dict[str, tuple[str, tuple[str, ...] | None]] = {
     "IpRecognizer": ("IP_ADDRESS", ("ip",)),
 }
 PATTERN_TIMEOUT_S = 2.0  # one pattern over one window; they take microseconds
+
+
+@contextmanager
+def without_models() -> Iterator[None]:
+    """Presidio imports spaCy, and that PyTorch and transformers wherever they are installed: 260 MB and four seconds for
+    models that nothing here uses. In this context they are as if they were not there.
+
+    For a process that has no use of them later: spaCy remembers.
+    """
+    kept_out = [name for name in ("torch", "transformers") if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(kept_out))  # type: ignore[arg-type]  # None: an import of it fails
+    try:
+        yield
+    finally:
+        for name in kept_out:
+            del sys.modules[name]
 
 
 def installed() -> bool:

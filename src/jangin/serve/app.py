@@ -77,15 +77,19 @@ class Endpoint:
         request_id = identify(scope)
         visit: Visit | None = None
         reply: Reply | None
+        held = 0
         try:
             visit = self._server.door.enter(scope, request_id, self._name)
             if self._admin:
                 admin.may_administer(scope, visit, self._server.behind_proxy)
             body = await self._server.bodies.read(scope, receive)
+            held = self._server.bodies.hold(len(body))
             found = await self._work(self._server, body, visit)
             reply = found if isinstance(found, Reply) else await found.run(receive, send, visit)
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets a shape it knows
             reply = _refused(error, visit, request_id)
+        finally:
+            self._server.bodies.release(held)
         if visit is not None:
             try:
                 await visit.close(None if reply is None else reply.status)
@@ -164,7 +168,7 @@ async def _answered(
     visit.answers = len(texts)
     if entry.promise is not None:
         confidences = [row.confidence for row in found]
-        visit.went(await server.cascade.weigh(entry, visit.request_id, confidences, question))
+        visit.went(await server.cascade.weigh(entry, visit.request_id, confidences, question, payer=visit))
     if entry.terms.policy.texts_days is not None:
         visit.keep(*replies.texts_kept(texts, found, visit.outcomes))
     return used, found
@@ -310,6 +314,7 @@ def create(
     routes += [Route(path, endpoint, methods=["POST"]) for path, endpoint in endpoints.items() if path not in gets]
     routes += [Route(path, one, methods=["GET", "POST"] if path in endpoints else None) for path, one in gets.items()]
     framework = Starlette(routes=routes, exception_handlers={HTTPException: shown.http_error})
+    framework.router.redirect_slashes = False  # it would send clients, with their keys, to whatever `host` they named
     console: ASGIApp | None = None
     if rooms is not None:
         from jangin.console.app import console as made  # with a template engine, which other servers need not

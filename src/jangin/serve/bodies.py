@@ -1,4 +1,4 @@
-"""Request bodies, read with bounds of size and time."""
+"""Request bodies, read with bounds of size and time, and counted until they are answered."""
 
 from __future__ import annotations
 
@@ -9,32 +9,42 @@ from starlette.types import Receive, Scope
 from jangin.errors import Overloaded, RequestError
 from jangin.serve import wire
 
-MAX_BODIES_BYTES = 128_000_000  # of all requests that are still being received
+MAX_BODIES_BYTES = 128_000_000  # of all requests that are being received, or wait for their answer
 BODY_TIMEOUT_S = 30.0
 
 
 class Bodies:
-    """Counts what all clients together are sending."""
+    """Counts what all clients together are sending, and what they have sent and wait for."""
 
     def __init__(self) -> None:
-        self.receiving = 0
+        self.receiving = self.held = 0
+
+    def hold(self, size: int) -> int:
+        """Counts a body until it is given to `release`, and returns its size. Raises: Overloaded."""
+        if self.held + self.receiving + size > MAX_BODIES_BYTES and self.held:
+            raise Overloaded("too many large requests wait for their answers", 1)
+        self.held += size
+        return size
+
+    def release(self, size: int) -> None:
+        self.held -= size
 
     async def read(self, scope: Scope, receive: Receive) -> bytes:
         """Raises: RequestError 413, 408, or 429 when all clients together send too much at once."""
         for name, value in scope["headers"]:
             if name == b"content-length" and int(value) > wire.MAX_BODY_BYTES:
                 raise _too_large()
-        message = await receive()
-        data: bytes = message.get("body", b"")
-        if not message.get("more_body"):
-            if len(data) > wire.MAX_BODY_BYTES:
-                raise _too_large()
-            return data
         try:
             async with asyncio.timeout(BODY_TIMEOUT_S):
-                return await self._rest(data, receive)
+                message = await receive()  # which waits where nothing of the body has come yet
+                data: bytes = message.get("body", b"")
+                if message.get("more_body"):
+                    data = await self._rest(data, receive)
         except TimeoutError:
             raise RequestError("the body did not arrive in time", status=408, code="timeout") from None
+        if len(data) > wire.MAX_BODY_BYTES:
+            raise _too_large()
+        return data
 
     async def _rest(self, first: bytes, receive: Receive) -> bytes:
         data = bytearray(first)
@@ -53,7 +63,7 @@ class Bodies:
                 counted += len(part)
                 if len(data) > wire.MAX_BODY_BYTES:
                     raise _too_large()
-                if self.receiving > MAX_BODIES_BYTES:
+                if self.held + self.receiving > MAX_BODIES_BYTES:
                     raise Overloaded("too many large requests are arriving at once", 1)
             return bytes(data)
         finally:

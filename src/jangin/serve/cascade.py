@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jangin.data.schema import fault
 from jangin.egress.answers import Answer, Left, Question
-from jangin.errors import EgressDenied, EgressFailed, RequestError
+from jangin.errors import EgressDenied, EgressFailed, OverLimit, RequestError
 from jangin.ledger.row import Route
 from jangin.serve.fleet import Entry
 
 if TYPE_CHECKING:
     from jangin.egress.escalate import Egress
+    from jangin.egress.seams import Payer
 
 AT_ONCE = 8  # escalated questions of one request
 Messages = list[dict[str, Any]]
@@ -52,10 +53,12 @@ class Cascade:
         confidences: Sequence[float | None],
         question: Callable[[int], Messages],
         parameters: dict[str, Any] | None = None,
+        payer: Payer | None = None,
     ) -> list[Outcome]:
         """One outcome for each answer of a specialist of which something is promised.
 
         question: the number of an answer -> the chat that it answers. parameters: of the request, for another model.
+        payer: whoever asks.
         """
         promise = entry.promise
         assert promise is not None
@@ -68,7 +71,7 @@ class Cascade:
         async def ask(at: int) -> Outcome:
             name = request_id if len(found) == 1 else f"{request_id}.{at}"
             async with gate:
-                return await self._escalated(entry, name, question(at), parameters or {})
+                return await self._escalated(entry, name, question(at), parameters or {}, payer)
 
         asked = [at for at, each in enumerate(found) if each is None]
         for at, outcome in zip(asked, await asyncio.gather(*map(ask, asked))):
@@ -76,16 +79,18 @@ class Cascade:
         return [each for each in found if each is not None]
 
     async def _escalated(
-        self, entry: Entry, request_id: str, messages: Messages, parameters: dict[str, Any]
+        self, entry: Entry, request_id: str, messages: Messages, parameters: dict[str, Any], payer: Payer | None
     ) -> Outcome:
         """An escalation that fails, for whatever reason, leaves the question without an answer."""
         assert self.egress is not None
         terms = entry.terms
         asked = Question(entry.info.name, request_id, messages, None, parameters, terms.instruction or None)
         try:
-            answer = await self.egress.ask(terms.policy, asked)
+            answer = await self.egress.ask(terms.policy, asked, payer)
         except (EgressDenied, EgressFailed) as error:
             return Outcome("abstained", left=error.left, why=error.reason)
+        except OverLimit:
+            return Outcome("abstained", why="budget")
         except RequestError:
             return Outcome("abstained", why="not_askable")
         output = usable(entry, answer)

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from starlette.types import Receive, Send
+from starlette.types import Message, Receive, Send
 
 from jangin.errors import EngineError, JanginError, RequestError
+from jangin.prices import estimated_tokens
 from jangin.serve import replies
 from jangin.serve.cascade import Cascade, Messages, Outcome
 from jangin.serve.door import Visit
@@ -22,6 +23,7 @@ from jangin.serve.written import Shape, broken
 JSON = (b"content-type", b"application/json")
 EVENTS = (b"content-type", b"text/event-stream; charset=utf-8")
 UNCACHED = (b"cache-control", b"no-cache")
+STALLED_S = 30.0  # without reading anything of a stream
 GONE = RequestError("the client went away before its answer was written", status=499, code="client_closed")
 
 
@@ -58,6 +60,7 @@ class Delivery:
     ):
         self._fleet, self._entry, self._order, self._shape = fleet, entry, order, shape
         self._cascade, self._question, self._parameters = cascade, question, parameters
+        self._said: list[str] = []  # as far as it has come
 
     @property
     def _asked(self) -> str:
@@ -83,17 +86,29 @@ class Delivery:
                 return await self._whole(writing, visit)
             except Gone:
                 visit.failed(GONE)
+                self._given_up(visit)
                 return None
             except asyncio.CancelledError:  # by the server that stops and waits no longer; nobody else cancels it
-                raise _stopping() from None
+                raise stopping() from None
             except RequestError as error:  # the engine knows prompts only
                 error.param = self._shape.given if error.param == "prompt" else error.param
                 raise
             finally:
                 watch.cancel()
 
+    async def _text(self, writing: Writing) -> str:
+        async for part in writing:
+            self._said.append(part)
+        return "".join(self._said)
+
+    def _given_up(self, visit: Visit) -> None:
+        """About what was written of an answer that nobody took: who leaves before its end has used as much."""
+        if self._said:
+            prompt, answer = estimated_tokens([self._asked]), estimated_tokens(["".join(self._said)])
+            visit.report(prompt_tokens=round(prompt), completion_tokens=round(answer))
+
     async def _whole(self, writing: Writing, visit: Visit) -> Reply:
-        text = "".join([part async for part in writing])
+        text = await self._text(writing)
         assert writing.finished is not None
         _report(visit, writing.finished)
         visit.keep(self._asked, text)
@@ -110,13 +125,13 @@ class Delivery:
     async def _weighed(self, writing: Writing, visit: Visit) -> Reply:
         """An answer of which something is promised is known to be given here only when it is whole: so also a stream
         comes at once."""
-        text: str | None = "".join([part async for part in writing])
+        text: str | None = await self._text(writing)
         end, tokens = writing.finished, writing.told()
         assert end is not None
         _report(visit, end)
         confidence = end.confidence if self._as_tested(end) else None
         outcomes = await self._cascade.weigh(
-            self._entry, visit.request_id, [confidence], lambda _: self._question, self._parameters
+            self._entry, visit.request_id, [confidence], lambda _: self._question, self._parameters, visit
         )
         visit.went(outcomes)
         refuse_unsure(outcomes)
@@ -135,46 +150,58 @@ class Delivery:
         """The head goes out with the first text, so that what fails before it still has a status of its own."""
         about = headers(self._entry, None, None, self._shape.certified)
         events = Events(send, [EVENTS, UNCACHED, *about, (b"x-request-id", visit.request_id.encode())])
-        parts: list[str] = []
         try:
             async for part in writing:
-                parts.append(part)
+                self._said.append(part)
                 await events.send(
                     (b"" if events.begun else self._shape.first()) + self._shape.piece(part, writing.told())
                 )
             assert writing.finished is not None
             _report(visit, writing.finished)
-            visit.keep(self._asked, "".join(parts))
+            visit.keep(self._asked, "".join(self._said))
             await visit.close(200)
             await events.send((b"" if events.begun else self._shape.first()) + self._shape.last(writing.finished))
         except JanginError as error:
             if not events.begun:
                 raise
             visit.failed(error)
+            if error is GONE:
+                self._given_up(visit)
             await events.send(broken(error))
         except asyncio.CancelledError:
             if not events.begun:
                 raise
-            visit.failed(_stopping())
-            await events.send(broken(_stopping()))
+            visit.failed(stopping())
+            await events.send(broken(stopping()))
         await events.end()
 
 
 class Events:
-    """The response's body, event by event."""
+    """The response's body, event by event. Who takes none for STALLED_S is gone: what works for them works for others."""
 
     def __init__(self, send: Send, headers: Pairs):
         self._send, self._headers = send, headers
-        self.begun = False
+        self.begun = self._stalled = False
 
     async def send(self, data: bytes) -> None:
+        """Raises: RequestError GONE, once; after that nothing is sent."""
         if not self.begun:
             self.begun = True
-            await self._send({"type": "http.response.start", "status": 200, "headers": self._headers})
-        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+            await self._pass({"type": "http.response.start", "status": 200, "headers": self._headers})
+        await self._pass({"type": "http.response.body", "body": data, "more_body": True})
 
     async def end(self) -> None:
-        await self._send({"type": "http.response.body", "body": b""})
+        await self._pass({"type": "http.response.body", "body": b""})
+
+    async def _pass(self, message: Message) -> None:
+        if self._stalled:
+            return
+        try:
+            async with asyncio.timeout(STALLED_S):
+                await self._send(message)
+        except TimeoutError:
+            self._stalled = True
+            raise GONE from None
 
 
 def _report(visit: Visit, finished: Finished) -> None:
@@ -187,7 +214,7 @@ def _report(visit: Visit, finished: Finished) -> None:
     )
 
 
-def _stopping() -> EngineError:
+def stopping() -> EngineError:
     return EngineError("the server is stopping", "send the request again")
 
 

@@ -23,7 +23,7 @@ from jangin.access.keys import Key, Keys
 from jangin.access.limits import Gate, Permit
 from jangin.audit.log import AuditLog
 from jangin.egress.answers import Left
-from jangin.errors import JanginError, Overloaded, RequestError
+from jangin.errors import EgressDenied, JanginError, Overloaded, RequestError
 from jangin.ledger.book import Ledger
 from jangin.ledger.row import Route, Row, Texts, now_us
 from jangin.serve.cascade import Outcome
@@ -214,6 +214,35 @@ class Visit:
         self.egress_to = left.to
         self.cost_usd += left.cost_usd or 0.0
         self.egress_usd += left.cost_usd or 0.0
+
+    @property
+    def bounded(self) -> bool:
+        """Has the key a budget?"""
+        return self.key is not None and self.key.limits.money
+
+    def hold(self, most_usd: float | None) -> float:
+        """Of the key's budget, for a question that may leave. Raises: OverLimit; EgressDenied without a price."""
+        if self._permit is None or not self.bounded:
+            return 0.0
+        if most_usd is None:
+            raise EgressDenied(
+                "no_price",
+                "this key has a budget, but no price is known for the model",
+                "the operator states it under upstreams: prices: {MODEL: [IN, OUT]}",
+            )
+        self._permit.hold(most_usd)
+        return most_usd
+
+    def settle(self, held: float, cost_usd: float) -> None:
+        """What a question did cost: held until the visit ends, when it is spent."""
+        if self._permit is not None and self.bounded:
+            self._permit.exchange(held, cost_usd)
+
+    def gave_up(self, left: Left, prompt_tokens: int, completion_tokens: int) -> None:
+        """Nobody waits for the answer; what had left is told all the same, unless the row is on its way already."""
+        if self._open:
+            self.report(prompt_tokens=prompt_tokens, completion_tokens=completion_tokens)
+            self.sent(left)
 
     @property
     def error_code(self) -> str | None:

@@ -64,9 +64,11 @@ def spent_of(ledger: Ledger) -> Callable[[str, datetime], float]:
 def redaction() -> Redaction | None:
     """One detector for all requests; without the extra None and a line on stderr: what is to be redacted then stays."""
     from jangin import pii
+    from jangin.pii.presidio import without_models
 
     try:
-        detector = pii.Detector()
+        with without_models():
+            detector = pii.Detector()
     except MissingExtraError as error:
         log.warn("no_redaction", f"{error.message}; tasks whose policy redacts send nothing ({error.hint})")
         return None

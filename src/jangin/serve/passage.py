@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from starlette.types import Receive, Send
 
 from jangin.egress.answers import Left
 from jangin.errors import EgressDenied, EgressFailed, JanginError, RequestError
 from jangin.serve import replies
-from jangin.serve.deliver import EVENTS, GONE, JSON, UNCACHED, Events, Reply, gone
+from jangin.serve.deliver import EVENTS, GONE, JSON, UNCACHED, Events, Reply, gone, stopping
 from jangin.serve.door import Visit
 from jangin.serve.evidence import Pairs
 from jangin.serve.written import broken
 from jangin.terms import Terms
 
 if TYPE_CHECKING:
-    from jangin.egress.passing import Asked
+    from jangin.egress.passing import Asked, Streamed
     from jangin.serve.fleet import Fleet
     from jangin.serve.outlet import Outlet
 
@@ -29,7 +29,10 @@ class Passage:
         self._outlet, self._terms, self._asked = outlet, terms, asked
 
     async def run(self, receive: Receive, send: Send, visit: Visit) -> Reply | None:
-        """As `Delivery.run`. Raises: EgressDenied, EgressFailed, RequestError, as long as nothing was sent on."""
+        """As `Delivery.run`. What left is told to `visit`, also when nobody waits for the answer any more.
+
+        Raises: EgressDenied, EgressFailed, EngineError, RequestError, as long as nothing was sent on.
+        """
         work = asyncio.ensure_future(self._run(send, visit))
         watch = asyncio.ensure_future(gone(receive))
         try:
@@ -40,6 +43,12 @@ class Passage:
                 visit.failed(GONE)
                 return None
             return work.result()
+        except asyncio.CancelledError:  # by the server that stops and waits no longer; nobody else cancels it
+            work.cancel()
+            await asyncio.wait((work,))
+            if work.cancelled():
+                raise stopping() from None
+            return work.result()
         finally:
             watch.cancel()
             work.cancel()
@@ -48,10 +57,10 @@ class Passage:
         policy = self._terms.policy
         try:
             if not self._asked.stream:
-                passed = await self._outlet.passing.whole(policy, self._asked)
+                passed = await self._outlet.passing.whole(policy, self._asked, visit)
                 _report(visit, passed.left)
                 return Reply(passed.content, [JSON, *_headers(passed.left)])
-            async with self._outlet.passing.streamed(policy, self._asked) as stream:
+            async with self._outlet.passing.streamed(policy, self._asked, visit) as stream:
                 await self._streamed(stream, send, visit)
         except (EgressDenied, EgressFailed) as error:
             if error.left is not None:
@@ -59,7 +68,7 @@ class Passage:
             raise
         return None
 
-    async def _streamed(self, stream: Any, send: Send, visit: Visit) -> None:
+    async def _streamed(self, stream: Streamed, send: Send, visit: Visit) -> None:
         events = Events(send, [EVENTS, UNCACHED, (b"x-request-id", visit.request_id.encode())])
         told = False
         try:
@@ -69,12 +78,12 @@ class Passage:
                     _report(visit, stream.left)
                     await visit.close(200)
                 await events.send(event)
-        except JanginError as error:
+        except (JanginError, asyncio.CancelledError) as raised:
             if not events.begun:
                 raise
+            await stream.give_up()
+            error = raised if isinstance(raised, JanginError) else stopping()
             visit.failed(error)
-            if (left := getattr(error, "left", None)) is not None:
-                visit.sent(left)
             await events.send(broken(error))
         await events.end()
 

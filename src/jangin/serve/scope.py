@@ -131,7 +131,7 @@ async def _weighed(
 ) -> list[Outcome]:
     confidences = [row.confidence for row in replies.rows(entry, answers)]
     name = f"{visit.request_id}.{entry.info.name}"  # several specialists may escalate parts of one request
-    return await cascade.weigh(entry, name, confidences, lambda at: said(routed.texts[places[at]]))
+    return await cascade.weigh(entry, name, confidences, lambda at: said(routed.texts[places[at]]), payer=visit)
 
 
 def _refused(visit: Visit, routed: Routed) -> dict[str, int]:
