@@ -487,6 +487,23 @@ def test_a_row_says_what_the_replaced_model_would_have_cost(house: House) -> Non
     assert house.ledger.totals().compared == 1
 
 
+@pytest.mark.parametrize(
+    "given", [{"id": "c\r\nset-cookie: x"}, {"id": "인증"}, {"id": 7}, {"cost": {"reference": {"value": -1e300}}}, None]
+)
+def test_a_certificate_that_is_none_spoils_no_answer(house: House, given: dict[str, Any] | None) -> None:
+    sha = identity(read_manifest(house.desk))
+    found = {"id": "c" * 64, "specialist": {"sha256": sha}, "result": {"verdict": "superior"}, **(given or {})}
+    raw = b"\xff\xfe" if given is None else json.dumps(found).encode()
+    (house.desk / "certificate.json").write_bytes(raw)
+
+    async def work(client: httpx.AsyncClient, fleet: Any) -> None:
+        answered = await client.post("/v1/classify", json={"model": "desk", "input": SURE})
+        assert (answered.status_code, answered.headers["x-jangin-certificate"]) == (200, "none")
+
+    house.drive(work)
+    assert house.rows()[0].certificate is None
+
+
 def test_a_written_answer_is_given_only_in_the_form_that_the_promise_was_tested_on(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,6 +28,7 @@ from jangin.serve.run import serve, start
 from serving import drive, eventually
 
 ASKED = {"model": "desk", "input": "lost my card"}
+TURN = [{"role": "user", "content": "lost my card"}]
 
 
 class Place:
@@ -103,12 +104,20 @@ def test_an_answer_leaves_one_row_that_says_who_what_and_how_much(place: Place, 
 def test_a_key_asks_its_tasks_only_and_sees_no_others(place: Place, desk: Path, tmp_path: Path) -> None:
     other = ngram_bundle(tmp_path / "other", "other")
     mine, admin = place.key("mine", tasks=["desk"]), place.key("root", roles=("admin",))
+    gone = place.key("gone", tasks=["gone"])
 
     async def work(client: httpx.AsyncClient, fleet: Any) -> None:
         assert (await client.post("/v1/classify", json=ASKED, headers=mine)).status_code == 200
         refused = await client.post("/v1/classify", json={**ASKED, "model": "other"}, headers=mine)
         assert (refused.status_code, refused.json()["error"]["code"]) == (403, "not_permitted")
+        unknown = await client.post("/v1/classify", json={**ASKED, "model": "nobody"}, headers=mine)
+        told = [each.text.replace("nobody", "other") for each in (unknown, refused)]
+        assert unknown.status_code == 403 and told[0] == told[1]  # what others have is not told
         assert [m["id"] for m in (await client.get("/v1/models", headers=mine)).json()["data"]] == ["desk"]
+        for path, body in (("/v1/classify", ASKED), ("/v1/chat/completions", {"messages": TURN})):
+            missing = await client.post(path, json={**body, "model": "gone"}, headers=gone)
+            assert missing.status_code == 404 and "loaded: none" in missing.text
+        assert "loaded: none" in (await client.get("/v1/models/gone", headers=gone)).text
         assert (await client.get("/v1/models/other", headers=mine)).status_code == 403
         assert len((await client.get("/v1/models", headers=admin)).json()["data"]) == 2
         assert (await client.post("/v1/classify", json=ASKED, headers=admin)).status_code == 403

@@ -29,7 +29,7 @@ def entry_of(ask: Ask) -> Entry:
     name = ask.path["name"]
     if not ask.sees(name):
         raise RequestError(f"this key may not see '{name[:80]}'", status=403, code="not_permitted")
-    return ask.server.fleet.get(name)
+    return ask.server.fleet.get(name, ask.sees)
 
 
 async def looked_at(ask: Ask, folder: Path) -> report.Found:

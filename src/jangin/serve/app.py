@@ -135,7 +135,7 @@ async def classify(server: Server, body: bytes, visit: Visit) -> Reply:
             return await scope.classify(server.fleet, server.cascade, visit, routed, request.top_k)
         entry, answers = routed.single
     else:
-        entry, answers = server.fleet.get(request.model), None
+        entry, answers = visit.find(server.fleet, request.model), None
         if entry.info.writing:
             raise _wrong_kind(entry, "it has no labels: POST /v1/chat/completions")
         texts = wire.texts_of(request)
@@ -183,7 +183,7 @@ async def chat(server: Server, body: bytes, visit: Visit) -> Reply | Delivery:
             return scope.chat(visit, routed, bool(request.stream), wire.with_usage(request))
         entry, answers = routed.single
     else:
-        entry, answers = server.fleet.get(request.model), None
+        entry, answers = visit.find(server.fleet, request.model), None
     if entry.info.writing:
         order = asked.of_chat(request, entry.info, entry.handle)
         visit.ask(entry)
@@ -216,7 +216,7 @@ async def completions(server: Server, body: bytes, visit: Visit) -> Reply | Deli
             return scope.completion(visit, routed, bool(request.stream), wire.with_usage(request))
         entry, _ = routed.single
     else:
-        entry = server.fleet.get(request.model)
+        entry = visit.find(server.fleet, request.model)
     if entry.info.kind != "generate":
         raise _wrong_kind(entry, "/v1/completions needs a 'generate' specialist")
     order = asked.of_completion(request, entry.info, entry.handle)
@@ -240,7 +240,7 @@ async def moderations(server: Server, body: bytes, visit: Visit) -> Reply:
             return await scope.moderation(server.fleet, server.cascade, visit, routed)
         entry, answers = routed.single
     else:
-        entry, answers = server.fleet.get(request.model), None
+        entry, answers = visit.find(server.fleet, request.model), None
         if entry.info.kind != "tag":
             raise _wrong_kind(entry, "moderation needs a 'tag' specialist")
         texts = wire.moderated(request)

@@ -136,7 +136,7 @@ async def answered(fleet: Fleet, routed: Routed) -> list[tuple[Entry, list[int],
 def check(fleet: Fleet, visit: Visit) -> None:
     """Raises: RequestError 404 when this visitor sees no specialist; 409 when there can be no router."""
     if not any(visit.sees(name) for name in fleet.entries):
-        fleet.get(AUTO)
+        fleet.get(AUTO, visit.sees)
     if (refused := fleet.routing.refusal(visit.sees)) is not None:
         raise refused
 

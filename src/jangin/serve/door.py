@@ -27,7 +27,7 @@ from jangin.errors import EgressDenied, JanginError, Overloaded, RequestError
 from jangin.ledger.book import Ledger
 from jangin.ledger.row import Route, Row, Texts, now_us
 from jangin.serve.cascade import Outcome
-from jangin.serve.fleet import Entry
+from jangin.serve.fleet import Entry, Fleet
 from jangin.serve.routed import AUTO
 from jangin.serve.wire import error_status
 
@@ -150,6 +150,15 @@ class Visit:
     def may(self, name: str) -> bool:
         """May this visitor ask a specialist?"""
         return self.key is None or self.key.may(name)
+
+    def find(self, fleet: Fleet, name: str) -> Entry:
+        """A specialist by its name. Raises: RequestError 404; 403 for one that this visitor may not see, also where there
+        is none of that name: what others have is not told."""
+        if not self.sees(name):
+            self._door.refused[403] += 1
+            message = f"this key may not ask '{name[:80]}'"
+            raise RequestError(message, status=403, param="model", code="not_permitted")
+        return fleet.get(name, self.sees)
 
     def ask(self, entry: Entry) -> None:
         """Raises: RequestError 403 for a specialist, or a role, that is not the key's; 429 over its limits."""

@@ -7,8 +7,9 @@ import contextlib
 import copy
 import itertools
 import math
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -103,10 +104,10 @@ class Fleet:
         self._waiting_texts = 0
         self._waiting_chars = 0
 
-    def get(self, name: str) -> Entry:
-        """Raises: RequestError 404 that names what there is."""
+    def get(self, name: str, sees: Callable[[str], bool] = lambda name: True) -> Entry:
+        """Raises: RequestError 404 that names what there is, of which the visitor sees."""
         if (entry := self.entries.get(name)) is None:
-            there = ", ".join(f"'{one}'" for one in self.entries) or "none"
+            there = ", ".join(f"'{one}'" for one in self.entries if sees(one)) or "none"
             message = f"no specialist named '{name[:80]}' is loaded; loaded: {there}"
             raise RequestError(message, status=404, param="model", code="model_not_found")
         return entry
@@ -315,7 +316,7 @@ class _Judged(msgspec.Struct):
 
 
 class _Figure(msgspec.Struct):
-    value: float | None = None
+    value: Annotated[float, msgspec.Meta(ge=0)] | None = None
 
 
 class _Cost(msgspec.Struct):
@@ -325,20 +326,23 @@ class _Cost(msgspec.Struct):
 
 
 class _Certificate(msgspec.Struct):
-    id: str
+    id: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$", max_length=64)]
     specialist: _Identified
     result: _Judged
     cost: _Cost | None = None
 
 
 def read_certificate(folder: Path, sha256: str) -> Certificate | None:
-    """The certificate beside a bundle; None without one, or when it was given to another specialist."""
+    """The certificate beside a bundle; None without one, for what is none, or when it was given to another specialist.
+
+    Its id goes into headers and into the ledger, where a line end, say, would spoil every answer.
+    """
     try:
         found = msgspec.json.decode((folder / "certificate.json").read_bytes(), type=_Certificate)
-    except (OSError, msgspec.DecodeError, RecursionError):
+    except (OSError, msgspec.DecodeError, UnicodeError, RecursionError):
         return None
     if found.specialist.sha256 != sha256:
         return None
     figure = found.cost.reference if found.cost else None
     usd = None if figure is None or figure.value is None else figure.value / 1000
-    return Certificate(found.id[:64], found.result.verdict, usd)
+    return Certificate(found.id, found.result.verdict, usd)
