@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import importlib
 import json
 import re
@@ -19,7 +20,7 @@ from bundles import ngram_bundle
 from certified import make, rows
 from console_parts import Browser, Place, visit
 from jangin.audit.verify import read as read_audit
-from jangin.console import view
+from jangin.console import tryout, view
 from jangin.console.app import GUARDS, WAYS
 from jangin.ledger.row import Filter
 
@@ -277,7 +278,9 @@ def test_beside_an_input_of_the_test_stands_what_the_recorded_reference_said(ope
     visit(open_place, [made], work)
 
 
-def test_a_file_is_answered_row_by_row_and_its_cells_stay_texts(place: Place, desk: Path) -> None:
+def test_a_file_is_answered_row_by_row_and_its_cells_stay_texts(
+    place: Place, desk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     secret, other = place.key("shop", "ask"), place.key("else", "ask")
     lines = b"id,text\na,I lost my card\nb,\nc,=cmd() refund please\n"
 
@@ -297,6 +300,10 @@ def test_a_file_is_answered_row_by_row_and_its_cells_stay_texts(place: Place, de
         assert found[1].startswith("a,I lost my card,card_lost,") and found[1].endswith(",local")
         assert found[2] == "b,,,,no text"
         assert found[3].startswith("c,'=cmd() refund please,refund,")
+        monkeypatch.setattr(tryout, "MOST_BYTES", 10_000)
+        packed = gzip.compress(b"text\n" + b"refund please \n" * 1_000)  # a hundred bytes on the way
+        bad = await browser.send("/try/file", packed, file="asked.csv.gz", model="desk")
+        assert bad.status_code == 400 and "more than 10,000 characters of input" in bad.json()["error"]
         bad = await browser.send("/try/file", b"x", file="asked.pdf", model="desk")
         assert bad.status_code == 400 and "unknown kind of file" in bad.json()["error"]
         await browser.post("/signout")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+import msgspec
 from markupsafe import Markup, escape
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 SHOWN = 12  # probabilities
 AT_ONCE = 64  # rows of a file in one request
-MOST_ROWS, MOST_BYTES = 50_000, 32_000_000
+MOST_ROWS, MOST_BYTES, MOST_ID = 50_000, 32_000_000, 200
 NAMES = ("input", "text", "message", "messages")
 
 
@@ -64,7 +65,7 @@ def _page(ask: Ask, given: dict[str, str], error: JanginError | None = None, **c
 async def _answered(ask: Ask, name: str, text: str) -> dict[str, Any]:
     """An answer, or what stood in its way, for one column of the page."""
     try:
-        entry = ask.server.fleet.get(name)
+        entry = ask.server.fleet.get(name, ask.sees)
         if entry.info.kind in LABELLED:
             found = await ask.act(api.classify, {"model": name, "input": text, "top_k": SHOWN})
             row = found["data"][0]
@@ -121,7 +122,7 @@ def _hidden(text: str) -> dict[str, Any]:
 async def upload(ask: Ask) -> Response:
     """A file of inputs, as the request's body; answers with where its progress is told."""
     name = Path(ask.query.get("file", "")).name
-    entry = ask.server.fleet.get(ask.query.get("model", ""))
+    entry = ask.server.fleet.get(ask.query.get("model", ""), ask.sees)
     if entry not in specialists(ask):
         raise RequestError(f"this key may not ask '{entry.info.name}'", status=403, code="not_permitted")
     with tempfile.TemporaryDirectory() as folder:
@@ -151,12 +152,20 @@ def inputs(path: Path, name: str) -> list[tuple[str, Any]]:
     from jangin.data.read import Fault, read_rows
 
     found: list[tuple[str, Any]] = []
+    size = 0  # a small file that was compressed may hold as much as memory
     for row in islice(read_rows(path), MOST_ROWS + 1):
         if isinstance(row, Fault):
             found.append((str(row.number), None))
             continue
         column = next((each for each in NAMES if each in row.fields), next(iter(row.fields), ""))
-        found.append((str(row.fields.get("id") or row.number), row.fields.get(column)))
+        value = row.fields.get(column)
+        value = value if isinstance(value, str | list) else None
+        size += len(value) if isinstance(value, str) else len(msgspec.json.encode(value))
+        if size > MOST_BYTES:
+            raise InputError(
+                f"{name}: more than {MOST_BYTES:,} characters of input", "jangin predict answers files of any length"
+            )
+        found.append((str(row.fields.get("id") or row.number)[:MOST_ID], value))
     if len(found) > MOST_ROWS:
         raise InputError(f"{name}: more than {MOST_ROWS:,} rows", "jangin predict answers files of any length")
     if not found:
