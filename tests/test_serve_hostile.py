@@ -8,6 +8,7 @@ import json
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -479,6 +480,21 @@ def test_a_slash_too_many_sends_nobody_to_the_address_that_they_named(door: tupl
     headers = {"authorization": f"Bearer {key}", "host": "elsewhere.example"}
     answered = httpx.post(f"{url}/v1/classify/", json={"model": "desk", "input": "x"}, headers=headers)
     assert answered.status_code == 404 and "location" not in answered.headers
+
+
+def test_words_about_answers_that_come_at_once_all_count_and_each_once(tmp_path: Path) -> None:
+    """Of two servers that share a state folder, too: what was said against a promise must not be lost."""
+    from jangin.policy import read_policy
+    from jangin.serve.promises import Promise
+
+    rules = read_policy({"unsure": "abstain", "target": 0.95, "audit": 0.5}, "task.yaml")
+    servers = [Promise(rules, None, tmp_path / "watches" / "a.json", b"secret") for _ in range(2)]
+    with ThreadPoolExecutor(16) as threads:
+        said = [(f"r{number // 2}", servers[number % 2]) for number in range(120)]
+        counted = list(threads.map(lambda each: each[1].take(each[0], True), said))
+    assert sum(counted) == 60
+    later = Promise(rules, None, tmp_path / "watches" / "a.json", b"secret")
+    assert later.audited.audited == 60 and not later.take("r7", False)
 
 
 def test_a_client_cannot_choose_which_of_its_answers_are_audited(tmp_path: Path) -> None:

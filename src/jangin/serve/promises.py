@@ -7,13 +7,16 @@ answers that were drawn for it (`/v1/feedback`) feeds a watch, whose alarm makes
 from __future__ import annotations
 
 import hashlib
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from jangin.errors import BundleError, StorageError
-from jangin.files import write_atomic
+from jangin.files import storage_error, write_atomic
 from jangin.policy import Policy
 from jangin.routing.eprocess import Watch
 
@@ -58,6 +61,7 @@ class Promise:
         self._share = policy.audit
         self._place, self._secret = place, secret
         self._audited = _read_audited(place, self.target, self.confidence)
+        self._taking = threading.Lock()
 
     @property
     def stale(self) -> bool:
@@ -83,16 +87,41 @@ class Promise:
         return int.from_bytes(digest, "big") < self._share * _DRAWS
 
     def take(self, request_id: str, right: bool) -> bool:
-        """What somebody said of a drawn answer; False: it had been counted before. Blocks. Raises: StorageError."""
-        if request_id in self._audited.requests:
-            return False
-        changed = msgspec.json.decode(msgspec.json.encode(self._audited), type=_Audited)
-        changed.watch.audit([right])
-        changed.requests.append(request_id)
-        if self._place is not None:
-            write_atomic(self._place, msgspec.json.encode(changed))
-        self._audited = changed
-        return True
+        """What somebody said of a drawn answer; False: it had been counted before. Blocks. Raises: StorageError.
+
+        Safe to call from several threads and, where it is kept in a file, processes: each word counts, and counts once.
+        """
+        with self._taking, self._alone():
+            known = self._audited
+            if self._place is not None and self._place.exists():
+                known = _read_audited(self._place, self.target, self.confidence)  # another process may have added
+            changed = msgspec.json.decode(msgspec.json.encode(known), type=_Audited)
+            new = request_id not in changed.requests
+            if new:
+                changed.watch.audit([right])
+                changed.requests.append(request_id)
+                if self._place is not None:
+                    write_atomic(self._place, msgspec.json.encode(changed))
+            self._audited = changed
+            return new
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """The only process that changes the file."""
+        if self._place is None:
+            yield
+            return
+        from filelock import FileLock, Timeout
+
+        lock = self._place.with_name(f"{self._place.name}.lock")
+        try:
+            lock.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with FileLock(lock, timeout=10, mode=0o600):
+                yield
+        except Timeout:
+            raise StorageError(f"{lock}: another process keeps it", "send it again in a moment") from None
+        except OSError as error:
+            raise storage_error(lock, error) from error
 
     def evidence(self) -> dict[str, Any]:
         found: dict[str, Any] = {"target": self.target, "confidence": self.confidence, "threshold": self.threshold}
