@@ -27,7 +27,7 @@ from jangin.egress.capture import Capture
 from jangin.egress.captured import Exchange, Torn, read
 from jangin.egress.escalate import Egress
 from jangin.egress.passing import PassThrough
-from jangin.errors import DataError
+from jangin.errors import DataError, StorageError
 from jangin.from_capture import from_capture, guess_kind
 from jangin.task import load_task
 
@@ -159,6 +159,48 @@ def test_files_are_of_one_day_and_removed_when_their_time_is_over(tmp_path: Path
     assert later.prune() == 1 and later.prune() == 0
     assert [path.name for path in (tmp_path / "shop").iterdir()] == names[1:]
     assert len(list((tmp_path / "desk").iterdir())) == 1
+
+
+def test_a_file_that_cannot_be_removed_keeps_no_other_and_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from jangin.serve.door import Door
+    from jangin.serve.fleet import Fleet
+    from jangin.serve.housekeeping import housekeeping
+
+    moment = datetime(2026, 11, 3, 12, tzinfo=UTC)
+    for task in ("held", "shop"):
+        write(tmp_path, exchange("a", task=task), keep_days=2, capture=Capture(tmp_path, Redactor, lambda: moment))
+    (tmp_path / "shop" / "2026-99-99.0000.jsonl.gz").write_bytes(b"no day")
+    moment += timedelta(days=5)
+    unlink, tries = Path.unlink, 0
+
+    def held(path: Path, missing_ok: bool = False) -> None:
+        nonlocal tries
+        if path.parent.name == "held" and tries < 2:
+            tries += 1
+            raise PermissionError(1, "Operation not permitted")
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", held)
+    capture = Capture(tmp_path, Redactor, lambda: moment)
+    with pytest.raises(StorageError, match="Operation not permitted"):
+        capture.prune()
+    assert [path.name for path in (tmp_path / "shop").iterdir()] == ["2026-99-99.0000.jsonl.gz"]
+
+    class Out:
+        def __init__(self) -> None:
+            self.capture = capture
+
+    async def run() -> None:
+        keeping = asyncio.create_task(housekeeping(Fleet(), Door(), Out(), 0.01))  # type: ignore[arg-type]
+        async with asyncio.timeout(10):
+            while list((tmp_path / "held").iterdir()):
+                await asyncio.sleep(0.01)
+        keeping.cancel()
+
+    asyncio.run(run())
+    assert tries == 2
 
 
 def test_two_processes_write_files_of_their_own(tmp_path: Path) -> None:

@@ -118,19 +118,25 @@ class Capture:
         """Removes the files of all tasks whose time is over; how many. To be called at least once a day.
 
         A task's new, shorter time holds for what was captured before, too, once this process captures for it.
+        Raises: StorageError for what cannot be removed, when all the rest has been.
         """
         today = self._now().astimezone(UTC).date()
-        removed = 0
+        removed, stays = 0, None
         for path in self.folder.glob("*/*.jsonl.gz"):
-            named = _NAME.fullmatch(path.name)
-            head = head_of(path) if named else None
-            if named is None or head is None:
+            day = _day_of(path.name)
+            head = head_of(path) if day else None
+            if day is None or head is None:
                 continue
             current = self._files.get(path.parent.name)
             days = min(head["keep_days"], current.keep_days) if current else head["keep_days"]
-            if date.fromisoformat(named[1]) + timedelta(days=days) <= today:
-                path.unlink(missing_ok=True)
-                removed += 1
+            if day + timedelta(days=days) <= today:
+                try:
+                    path.unlink(missing_ok=True)
+                    removed += 1
+                except OSError as error:
+                    stays = storage_error(path, error)
+        if stays is not None:
+            raise stays
         return removed
 
     def close(self) -> None:
@@ -138,6 +144,14 @@ class Capture:
         for file in self._files.values():
             file.close()
         self._files.clear()
+
+
+def _day_of(name: str) -> date | None:
+    named = _NAME.fullmatch(name)
+    try:
+        return None if named is None else date.fromisoformat(named[1])
+    except ValueError:
+        return None
 
 
 def _created(folder: Path, today: date) -> tuple[Path, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from jangin.errors import JanginError
+from jangin.errors import JanginError, StorageError
 from jangin.ledger.row import DAY_US, now_us
 from jangin.serve import log
 from jangin.serve.door import Door
@@ -24,15 +24,22 @@ async def housekeeping(fleet: Fleet, door: Door, outlet: Outlet | None, every_s:
             await forget(fleet, door, outlet)
         except JanginError as error:
             log.warn("not_forgotten", error.message)
+        except Exception as error:  # noqa: BLE001 - whatever it was, what is to be forgotten is tried again
+            log.warn("not_forgotten", f"{type(error).__name__} at {log.where(error)}")
         await asyncio.sleep(every_s)
 
 
 async def forget(fleet: Fleet, door: Door, outlet: Outlet | None) -> None:
-    """Removes what is older than its task allows. Raises: StorageError."""
-    now = now_us()
+    """Removes what is older than its task allows. Raises: StorageError, when all that can be removed has been."""
+    now, stays = now_us(), None
     for name, entry in list(fleet.entries.items()):
         days = entry.terms.policy.texts_days
         if door.ledger is not None and days is not None:
-            await asyncio.to_thread(door.ledger.prune_texts, now - days * DAY_US, name)
+            try:
+                await asyncio.to_thread(door.ledger.prune_texts, now - days * DAY_US, name)
+            except StorageError as error:
+                stays = error
     if outlet is not None and outlet.capture is not None:
         await asyncio.to_thread(outlet.capture.prune)
+    if stays is not None:
+        raise stays
