@@ -83,6 +83,9 @@ def test_retry_after_is_read_in_every_form() -> None:
     in_a_minute = asked_wait_s({"retry-after": formatdate(time.time() + 60, usegmt=True)})
     assert in_a_minute is not None and 50 < in_a_minute <= 60
     assert asked_wait_s({"retry-after": "soon"}) is None and asked_wait_s({}) is None
+    for beyond in ("inf", "1e308", "99999999", formatdate(time.time() + 1e9, usegmt=True)):
+        assert asked_wait_s({"retry-after": beyond}) == asked_wait_s({"retry-after-ms": "inf"}) == 3600
+    assert asked_wait_s({"retry-after": "nan"}) == asked_wait_s({"retry-after": "-inf"}) == 0
 
 
 def test_tries_are_bounded_and_what_is_left_is_unscored_with_its_reason() -> None:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from api_server import Reply, Seen, completion, fault, serving
 from egress_parts import AuditFile, Redacted, Redactor, breaking, policy, server
+from jangin.egress import body
 from jangin.egress.answers import Answer, Question
 from jangin.egress.breaker import Breaker
 from jangin.egress.escalate import Egress
@@ -341,6 +342,47 @@ def test_whoever_goes_away_leaves_breaker_places_and_budget_in_order(audit: Audi
             assert (await egress.ask(rules, question())).text == "x"
 
         using(api.url, audit, work, upstream={"at_once": 1})
+
+
+def test_a_wait_without_an_end_is_told_as_an_hour(audit: AuditFile) -> None:
+    with serving(fault(429, after="inf")) as api:
+        error = refused(EgressFailed, api.url, audit)
+    assert (error.status, error.retry_after_s, len(api.seen)) == (429, 3600, 1)
+
+
+def test_redaction_of_many_texts_has_one_end(audit: AuditFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slow(Redactor):
+        def redact(self, text: str) -> Any:
+            time.sleep(0.02)
+            return super().redact(text)
+
+    monkeypatch.setattr(body, "LONGEST_S", 0.1)
+    many = question([{"role": "user", "content": "x"}] * 100)
+    with serving(completion("x")) as api:
+        error = refused(EgressDenied, api.url, audit, many, redaction=Slow)
+        assert error.message == "redaction failed (TimeoutError); nothing was sent" and api.seen == []
+
+
+def test_a_schema_of_any_depth_is_sent_or_refused(audit: AuditFile) -> None:
+    with serving(completion("x")) as api:
+
+        async def work(egress: Egress) -> None:
+            for redact in ("none", "pii"):
+                rules = policy(api.url, redact=redact, fields={"roles": ["user"], "parameters": ["response_format"]})
+                for depth in range(50, 2000, 50):
+                    schema: Any = {}
+                    for _ in range(depth):
+                        schema = {"a": schema}
+                    with contextlib.suppress(RequestError, EgressDenied):
+                        await egress.ask(rules, question(response_format=schema))
+
+        using(api.url, audit, work)
+        assert api.seen
+
+
+def test_a_long_answer_has_its_originals_back(audit: AuditFile) -> None:
+    with serving(completion("write to [#0]. " * 40_000)) as api:
+        assert ask(api.url, audit).text == f"write to {MAIL}. " * 40_000
 
 
 def test_short_texts_go_past_long_ones_which_are_looked_through_one_by_one(audit: AuditFile) -> None:

@@ -6,6 +6,7 @@ object) or refused (parameters that would change the answer).
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -29,6 +30,7 @@ _WHOLE = {
     "n": (1, 128),
     "top_logprobs": (0, 20),
 }
+LONGEST_S = 20.0  # of redacting all texts of a request
 _MESSAGE_TOKENS = 6  # what a chat format adds to a message, about
 
 
@@ -72,9 +74,11 @@ def _redacted(
         message = f"the policy of task '{task}' asks for redaction, and this server has none; nothing was sent"
         raise EgressDenied("no_redactor", message, status=503)
     try:
-        redactor = redaction(None)
+        redactor, ends_at = redaction(None), time.monotonic() + LONGEST_S
 
         def clean(text: str) -> str:
+            if time.monotonic() > ends_at:
+                raise TimeoutError
             redacted = redactor.redact(text).text
             if not isinstance(redacted, str):
                 raise TypeError

@@ -83,7 +83,10 @@ class Egress:
             choice = raw["choices"][0]
             said = choice["message"].get("content") or ""
             sending.count(raw.get("usage"), said)
-            shown = restore.whole(raw, sending.out.vault, sending.out.json_answer)
+            if len(said) < SMALL_CHARS * 10:
+                shown = restore.whole(raw, sending.out.vault, sending.out.json_answer)
+            else:
+                shown = await asyncio.to_thread(restore.whole, raw, sending.out.vault, sending.out.json_answer)
             message = shown["choices"][0]["message"]
             refusal = message.get("refusal") or None
             model = raw.get("model")

@@ -69,6 +69,8 @@ class Sending:
             return msgspec.json.encode(given)
         except UnicodeEncodeError:
             raise RequestError("a text of the request holds half a character", param="messages") from None
+        except RecursionError:
+            raise RequestError("'response_format' is nested too deeply", param="response_format") from None
 
     def to_audit(self, number: int, size: int) -> dict[str, Any]:
         """What the audit log holds of a try: names and numbers, no texts."""

@@ -11,6 +11,7 @@ _CODE = re.compile(r"[A-Za-z_.\-]{1,48}")  # no digits: a key has some
 UNPAID = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
 _TOO_LONG = ("context_length_exceeded", "string_above_max_length")
 _FILTERED = ("content_filter", "content_policy_violation", "ResponsibleAIPolicyViolation")
+LONGEST_WAIT_S = 3600.0
 LIMITS = ("max_tokens", "max_completion_tokens")  # newer models of OpenAI take the second name only
 _REFUSABLE = ("temperature", "seed", *LIMITS, "response_format")
 _UNSUPPORTED = re.compile(
@@ -61,13 +62,15 @@ def refused_parameter(error: Any, options: dict[str, Any]) -> str | None:
 
 
 def asked_wait_s(headers: Any) -> float | None:
-    """Retry-After in seconds, also where it is a date."""
+    """Retry-After in seconds, also where it is a date; an hour at most, whatever is asked: a slip there must not shut an
+    API out for good."""
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         try:
-            return max(0.0, float(headers.get(name, "")) * unit)
+            return min(LONGEST_WAIT_S, max(0.0, float(headers.get(name, "")) * unit))
         except ValueError:
             continue
     try:
-        return max(0.0, email.utils.parsedate_to_datetime(headers.get("retry-after", "")).timestamp() - time.time())
-    except (TypeError, ValueError):
+        until = email.utils.parsedate_to_datetime(headers.get("retry-after", "")).timestamp()
+        return min(LONGEST_WAIT_S, max(0.0, until - time.time()))
+    except (TypeError, ValueError, OverflowError):
         return None
