@@ -259,3 +259,21 @@ def test_it_speaks_tls(desk: Path, tmp_path: Path) -> None:
         assert httpx.post(f"{url}/v1/classify", json=ASKED, verify=trusted).status_code == 200
         with pytest.raises(httpx.ConnectError):
             httpx.get(f"{url}/healthz")
+
+
+def test_tls_files_that_are_none_are_named_before_anything_is_loaded(tmp_path: Path) -> None:
+    key, locked = tmp_path / "key.pem", tmp_path / "locked.pem"
+    try:
+        subprocess.run(["openssl", "genrsa", "-out", str(key)], check=True, capture_output=True)
+        locking = ["openssl", "rsa", "-aes128", "-passout", "pass:x", "-in", str(key), "-out", str(locked)]
+        subprocess.run(locking, check=True, capture_output=True)
+    except FileNotFoundError:
+        pytest.skip("no openssl here")
+    (tmp_path / "junk.pem").write_text("junk", encoding="utf-8")
+    for wrong in (key, locked, tmp_path / "junk.pem"):  # a key with a pass phrase is not asked for it
+        with pytest.raises(InputError, match="are no certificate and its private key") as caught:
+            serve([tmp_path / "no-such-specialist"], tls=(wrong, wrong), state=tmp_path / "state")
+        assert str(wrong) in caught.value.message
+    with pytest.raises(InputError, match="--tls-key: '.*none.pem' cannot be read: No such file"):
+        serve([tmp_path / "no-such-specialist"], tls=(key, tmp_path / "none.pem"))
+    assert not (tmp_path / "state").exists()

@@ -84,6 +84,8 @@ def serve(
     from jangin.serve.fleet import Fleet
 
     limit()  # read by each engine; what is wrong with it is said here
+    if tls is not None:
+        _check_tls(*tls)
     state = None if state is None else Path(state)
     operator = None
     if config is not None:
@@ -219,6 +221,25 @@ def _check_host(host: str, behind_proxy: bool, tls: bool, keys: Keys | None) -> 
             f"--host {host}: keys would travel in the clear",
             "give --tls-cert and --tls-key, or say --behind-proxy when a proxy in front of it speaks TLS",
         )
+
+
+def _check_tls(certificate: Path, key: Path) -> None:
+    """Before anything is loaded. A key with a pass phrase would have the server ask for it, where nobody sits."""
+    import ssl
+
+    for name, path in (("--tls-cert", certificate), ("--tls-key", key)):
+        try:
+            Path(path).read_bytes()
+        except OSError as error:
+            raise InputError(f"{name}: '{path}' cannot be read: {error.strerror}", "check the path") from None
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password=lambda: "")
+    except (ssl.SSLError, OSError, ValueError) as error:
+        reason = getattr(error, "reason", None) or type(error).__name__
+        raise InputError(
+            f"'{certificate}' and '{key}' are no certificate and its private key ({reason})",
+            "give a chain and the key that belongs to it, both PEM, the key without a pass phrase",
+        ) from None
 
 
 def _bind(host: str, port: int) -> socket.socket:
