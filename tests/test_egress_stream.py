@@ -108,8 +108,6 @@ def test_before_the_first_piece_it_is_tried_again_as_any_other(audit: AuditFile)
     assert got.left.bytes == sum(len(seen.raw) for seen in api.seen)
 
 
-
-
 def chunk_of(delta: Any, finish_reason: Any = None) -> bytes:
     choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
     return b"data: " + json.dumps({"choices": [choice]}).encode() + b"\n\n"
@@ -133,7 +131,7 @@ LONG = streamed(*["a piece of the answer "] * 40)
         (Reply(body=BEGUN + chunk_of({"refusal": ["x"]})), "garbage", 502),
         (Reply(body=BEGUN + chunk_of({}, {"why": "stop"})), "garbage", 502),
     ],
-    ids=["cut", "stall", "no end", "no end, no [DONE]", "garbage", "wrong chunk", "error event", "number", "list", "why"],
+    ids=["cut", "stall", "no end", "no [DONE]", "garbage", "wrong chunk", "error event", "number", "list", "why"],
 )
 def test_a_stream_that_breaks_off_ends_in_an_error_and_is_not_tried_again(
     audit: AuditFile, reply: Reply, reason: str, status: int

@@ -274,6 +274,6 @@ def test_tls_files_that_are_none_are_named_before_anything_is_loaded(tmp_path: P
         with pytest.raises(InputError, match="are no certificate and its private key") as caught:
             serve([tmp_path / "no-such-specialist"], tls=(wrong, wrong), state=tmp_path / "state")
         assert str(wrong) in caught.value.message
-    with pytest.raises(InputError, match="--tls-key: '.*none.pem' cannot be read: No such file"):
+    with pytest.raises(InputError, match=r"--tls-key: '.*none\.pem' cannot be read: No such file"):
         serve([tmp_path / "no-such-specialist"], tls=(key, tmp_path / "none.pem"))
     assert not (tmp_path / "state").exists()

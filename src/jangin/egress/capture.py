@@ -68,8 +68,8 @@ class Capture:
     async def record(self, keep_days: int, exchange: Exchange, vault: Vault | None) -> bool:
         """Whether it was kept. It never raises: a client's answer does not depend on it.
 
-        exchange: messages as they were sent, the answer, or the refusal, with its originals put back. vault: that of the messages; None:
-        they were not redacted, and are now.
+        exchange: messages as they were sent, the answer, or the refusal, with its originals put back. vault: that of
+        the messages; None: they were not redacted, and are now.
         """
         loop = asyncio.get_running_loop()
         try:
@@ -165,8 +165,8 @@ def _created(folder: Path, today: date) -> tuple[Path, int]:
 
 
 def _redacted(exchange: Exchange, redaction: Redaction, vault: Vault | None) -> Exchange:
-    """The same originals have the same placeholders in the answer as in the messages. All that the API said is redacted,
-    names too: it may have put the question there."""
+    """The same originals have the same placeholders in the answer as in the messages. All that the API said is
+    redacted, names too: it may have put the question there."""
     redactor = redaction(vault)
     messages = exchange.messages
     if vault is None:

@@ -62,8 +62,8 @@ def refused_parameter(error: Any, options: dict[str, Any]) -> str | None:
 
 
 def asked_wait_s(headers: Any) -> float | None:
-    """Retry-After in seconds, also where it is a date; an hour at most, whatever is asked: a slip there must not shut an
-    API out for good."""
+    """Retry-After in seconds, also where it is a date; an hour at most, whatever is asked: a slip there must not shut
+    an API out for good."""
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         try:
             return min(LONGEST_WAIT_S, max(0.0, float(headers.get(name, "")) * unit))

@@ -37,8 +37,8 @@ PATTERN_TIMEOUT_S = 2.0  # one pattern over one window; they take microseconds
 
 @contextmanager
 def without_models() -> Iterator[None]:
-    """Presidio imports spaCy, and that PyTorch and transformers wherever they are installed: 260 MB and four seconds for
-    models that nothing here uses. In this context they are as if they were not there.
+    """Presidio imports spaCy, and that PyTorch and transformers wherever they are installed: 260 MB and four seconds
+    for models that nothing here uses. In this context they are as if they were not there.
 
     For a process that has no use of them later: spaCy remembers.
     """

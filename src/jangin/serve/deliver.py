@@ -177,7 +177,8 @@ class Delivery:
 
 
 class Events:
-    """The response's body, event by event. Who takes none for STALLED_S is gone: what works for them works for others."""
+    """The response's body, event by event. Who takes none for STALLED_S is gone: what works for them has others to
+    serve."""
 
     def __init__(self, send: Send, headers: Pairs):
         self._send, self._headers = send, headers

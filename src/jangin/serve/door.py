@@ -152,8 +152,8 @@ class Visit:
         return self.key is None or self.key.may(name)
 
     def find(self, fleet: Fleet, name: str) -> Entry:
-        """A specialist by its name. Raises: RequestError 404; 403 for one that this visitor may not see, also where there
-        is none of that name: what others have is not told."""
+        """A specialist by its name. Raises: RequestError 404; 403 for one that this visitor may not see, also where
+        there is none of that name: what others have is not told."""
         if not self.sees(name):
             self._door.refused[403] += 1
             message = f"this key may not ask '{name[:80]}'"
