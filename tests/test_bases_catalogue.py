@@ -13,14 +13,14 @@ from jangin.bases import catalogue
 from jangin.errors import UnknownBaseError
 from jangin.types import BaseFile, BaseModel, HubSource, IndexSource
 
-IDS = """minilm-l6 minilm-l6-int8 minilm-l6-gguf use-multilingual-3 multilingual-e5-small smollm2-135m gemma-3-270m
-qwen2.5-coder-0.5b llama-3.2-1b qwen2.5-coder-1.5b mistral-7b-v0.3 llama-3.1-8b""".split()  # noqa: SIM905
+IDS = """minilm-l6 minilm-l6-q8 minilm-l6-int8 minilm-l6-gguf use-multilingual-3 multilingual-e5-small smollm2-135m
+gemma-3-270m qwen2.5-coder-0.5b llama-3.2-1b qwen2.5-coder-1.5b mistral-7b-v0.3 llama-3.1-8b""".split()  # noqa: SIM905
 
 
 def test_the_catalogue_holds_the_bases_encoders_first_then_by_size():
     bases = catalogue.all()
     assert [base.id for base in bases] == IDS
-    assert [base.family for base in bases] == ["encoder"] * 5 + ["decoder"] * 7
+    assert [base.family for base in bases] == ["encoder"] * 6 + ["decoder"] * 7
     decoders = [base.params for base in bases if base.family == "decoder"]
     assert decoders == sorted(decoders)
 
@@ -29,7 +29,7 @@ def test_an_unknown_base_names_the_ones_near_it():
     with pytest.raises(UnknownBaseError) as caught:
         catalogue.get("minilm-l8")
     assert caught.value.message == "base 'minilm-l8' is not in the catalogue"
-    assert caught.value.hint == "did you mean 'minilm-l6' or 'minilm-l6-int8' or 'minilm-l6-gguf'?"
+    assert caught.value.hint == "did you mean 'minilm-l6' or 'minilm-l6-q8' or 'minilm-l6-int8'?"
 
 
 def test_an_unknown_base_near_to_nothing_lists_all():
@@ -78,11 +78,18 @@ def test_a_misspelt_key_in_the_catalogue_would_be_noticed():
 def test_the_int8_encoder_shares_its_tokenizer_with_the_fp32_one():
     tokenizers = {
         file.sha256
-        for base in ("minilm-l6", "minilm-l6-int8")
+        for base in ("minilm-l6", "minilm-l6-int8", "minilm-l6-q8")
         for file in catalogue.get(base).files
         if file.name == "tokenizer.json"
     }
     assert tokenizers == {"be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"}
+
+
+def test_the_base_in_integers_needs_no_other_download_and_names_four_ranges_a_layer():
+    exact, whole = catalogue.get("minilm-l6"), catalogue.get("minilm-l6-q8")
+    assert whole.files == exact.files
+    assert [len(of) for of in whole.config["ranges"]] == [4] * exact.config["layers"]
+    assert all(low < 0 < high for of in whole.config["ranges"] for low, high in of)
 
 
 def test_no_host_of_a_hub_or_an_index_stands_in_the_code_of_the_bases():

@@ -125,7 +125,7 @@ def test_the_graph_of_a_base_is_built_once_and_kept(tiny_base: BaseModel, tmp_pa
 
 
 @pytest.mark.weights
-@pytest.mark.parametrize(("base", "width"), [("minilm-l6", 768), ("use-multilingual-3", 512)])
+@pytest.mark.parametrize(("base", "width"), [("minilm-l6", 768), ("minilm-l6-q8", 768), ("use-multilingual-3", 512)])
 def test_a_published_base_finds_what_is_alike_and_batches_without_a_trace(base: str, width: int) -> None:
     encoder = Encoder(base_files(base, fetch=True))
     texts = ["I lost my card", "my credit card is missing", "when do you open on Sunday?"]

@@ -127,6 +127,61 @@ def test_the_same_weights_give_the_same_bytes() -> None:
     assert graph.build(random_weights(), CONFIG) == graph.build(shuffled, CONFIG)
 
 
+def ranges_of(states: list[Floats], w: dict[str, Floats]) -> list[list[tuple[float, float]]]:
+    """Wide ones, by the norms alone: what goes into each product of each layer."""
+    most = 3 * max(float(np.abs(state).max()) for state in states)
+    inner = max(float(np.abs(w[f"encoder.layer.{n}.intermediate.dense.weight"]).sum(1).max()) for n in range(LAYERS))
+    return [[(-most, most), (-most, most), (-most, most), (-0.17, most * inner / 4)] for _ in range(LAYERS)]
+
+
+def in_whole_numbers(x: Floats, weight: Floats, low: float, high: float) -> Floats:
+    """`x @ weight.T` by the words of decision 0019, in Python's own whole numbers."""
+    scale, scales = np.float32((high - low) / 255), np.abs(weight).max(1) / 63
+    zero = round(float(-low / scale))
+    values = np.clip(np.rint(x / scale) + zero, 0, 255).astype(int) - zero
+    return (values @ np.rint(weight / scales[:, None]).astype(int).T) * (scale * scales)
+
+
+def test_a_product_in_integers_equals_the_one_by_hand() -> None:
+    rng = np.random.default_rng(2)
+    weight = rng.normal(0, 1, (7, 24)).astype(np.float32)
+    bias, x = rng.normal(0, 1, 7).astype(np.float32), rng.normal(0, 2, (5, 24)).astype(np.float32)
+    found = _alone(weight, bias, x, (-3.0, 5.0))  # what lies beyond is cut
+    assert found == pytest.approx(in_whole_numbers(x, weight, -3.0, 5.0) + bias, abs=1e-4)
+    assert np.abs(found - (x.clip(-3, 5) @ weight.T + bias)).max() < 0.4
+
+
+def _alone(weight: Floats, bias: Floats, x: Floats, bounds: tuple[float, float]) -> Floats:
+    import onnxruntime as ort
+    from onnx import TensorProto, helper
+
+    g = graph._Graph({"y": bounds})
+    g.linear("x", weight, bias, "y")
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, None]) for name in ("x", "y")]
+    made = helper.make_graph(g.nodes, "one", ends[:1], ends[1:], list(g.weights.values()))
+    opsets = [helper.make_opsetid("", 20), helper.make_opsetid("com.microsoft", 1)]
+    model = helper.make_model(made, opset_imports=opsets, ir_version=9)
+    return ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"]).run(None, {"x": x})[0]
+
+
+def test_in_integers_an_answer_is_near_and_does_not_depend_on_its_batch() -> None:
+    w = random_weights()
+    states = [by_hand(w, ids) for ids in TEXTS]
+    model = graph.build(w, CONFIG, ranges=ranges_of([each for of in states for each in of], w))
+    found = run(model)[0]
+    want = np.stack([embedding(of) for of in states])
+    assert (found * want).sum(1) / 2 == pytest.approx(np.ones(len(TEXTS)), abs=0.03)
+    assert np.abs(found - want).max() > 1e-4  # it is not the float graph
+    for at in range(len(TEXTS)):
+        assert run(model, TEXTS[at : at + 1])[0] == pytest.approx(found[at : at + 1], abs=1e-6)
+
+
+def test_ranges_that_are_not_those_of_the_layers_are_refused() -> None:
+    for ranges in ([[(-1.0, 1.0)] * 4] * 2, [[(-1.0, 1.0)] * 3] * LAYERS):
+        with pytest.raises(BaseModelError, match="the base has 3"):
+            graph.build(random_weights(), CONFIG, ranges=ranges)
+
+
 def test_half_precision_weights_are_read() -> None:
     half = {name: value.astype(np.float16) for name, value in random_weights().items()}
     want = np.stack([embedding(by_hand({n: v.astype(np.float32) for n, v in half.items()}, ids)) for ids in TEXTS])

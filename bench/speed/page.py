@@ -40,8 +40,8 @@ def made(document: dict[str, Any]) -> str:
         "|---|---|---|---|---|---|---|---|---|---|",
         *(row(side) for side in document["sides"] if side["rounds"]),
         "",
-        "| Jangin's rung `minilm-l6` against | which is | requests/s | rounds | asked | |",
-        "|---|---|---|---|---|---|",
+        "| Jangin's | against | which is | requests/s | rounds | asked | |",
+        "|---|---|---|---|---|---|---|",
         *(compared(name, found) for name, found in document["compared"].items() if found),
         "",
         *versions(document["environments"]),
@@ -82,7 +82,7 @@ def compared(name: str, found: dict[str, Any]) -> str:
     rounds = ", ".join(f"{each:g}" for each in found["of_rounds"])
     said = "met" if met else "**missed**"
     return (
-        f"| {ASKED[name]} | {found['theirs']} | {found['requests_per_s']:g} times | {rounds} "
+        f"| {found['ours']} | {ASKED[name]} | {found['theirs']} | {found['requests_per_s']:g} times | {rounds} "
         f"| {found['target']:g} times | {said} |"
     )
 

@@ -22,7 +22,7 @@ from jangin.train.adapters import read as read_adapter
 from speed import venvs
 from speed.sides import PEERS, specialist_name
 
-RUNGS = ("minilm-l6", "ngrams+minilm-l6", "ngrams")
+RUNGS = ("minilm-l6", "ngrams+minilm-l6", "ngrams", "minilm-l6-q8")
 BASE, DECODER = "minilm-l6", "smollm2-135m"
 STEPS = {"setfit": ("encoder", "onnx"), "openvino": ("openvino",), "transformers": ("classifier",)}
 

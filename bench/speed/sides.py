@@ -45,14 +45,14 @@ def specialist_name(rung: str) -> str:
     return rung.replace("+", "-")
 
 
-def jangin(rung: str) -> Side:
+def jangin(rung: str, setting: str = DEFAULTS) -> Side:
     name = specialist_name(rung)
     folder = "{work}/tasks/" + f"{name}/runs/{name}"
     command = ("{python}", "-m", "jangin", "serve", "--open", folder, "--port", "{port}", "--state", "{work}/state")
     return Side(
         f"jangin-{name}",
         JANGIN,
-        DEFAULTS,
+        setting,
         None,
         command,
         "/v1/classify",
@@ -99,6 +99,7 @@ def sides(labels: Sequence[str], codes: Sequence[str], adapter: tuple[str, Seque
         jangin("minilm-l6"),
         jangin("ngrams+minilm-l6"),
         jangin("ngrams"),
+        jangin("minilm-l6-q8", FASTEST),
         python("transformers", "transformers", DEFAULTS, hf, pipe, "pipeline; `def` route"),
         python(
             "transformers-async", "transformers", DEFAULTS, hf, pipe, "the same, `async def` route", "--route", "async"

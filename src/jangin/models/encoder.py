@@ -3,12 +3,14 @@
 Texts are sorted by length and run in small batches of like lengths, which waste little on padding and stay in cache. A
 whole file of them is read in bulk: batches side by side, one core each, need not wait for each other inside every
 layer. An answer must not depend on the texts it happens to share a batch with: float32 graphs keep that to rounding,
-and a graph published with dynamic int8 (its scales come from the whole batch) is run one text at a time.
+and so do integers of fixed ranges; a graph published with dynamic int8 (its scales come from the whole batch) is run
+one text at a time.
 """
 
 from __future__ import annotations
 
 import functools
+import hashlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,7 +20,7 @@ import msgspec
 import numpy as np
 
 from jangin.bases.machine import available_cores
-from jangin.errors import BaseModelError, BundleError
+from jangin.errors import BaseModelError, BundleError, UnknownBaseError
 from jangin.files import hash_file, write_atomic
 from jangin.models import graph
 from jangin.models.base import Floats
@@ -168,20 +170,34 @@ def base_files(base_id: str, *, fetch: bool = False, quiet: bool = True) -> Enco
         if published is None:
             raise BaseModelError(f"base '{base_id}' is not an encoder that can be run", "choose an encoder base")
         return EncoderFiles(base_id, published, found.get("tokenizer.json"), published.name)
-    return _built(base_id, weights, found["config.json"], found["tokenizer.json"])
+    return _built(base_id, weights, found["config.json"], found["tokenizer.json"], _ranges(base_id))
 
 
 @functools.lru_cache(maxsize=8)
-def _built(base_id: str, weights: Path, config: Path, tokenizer: Path) -> EncoderFiles:
+def _built(base_id: str, weights: Path, config: Path, tokenizer: Path, ranges: bytes) -> EncoderFiles:
+    """ranges: JSON, as `graph.build` takes them."""
     from jangin.bases.store import default_home
 
-    # Blobs are named by their hash, so the name of the derived file binds weights, configuration and builder.
-    path = default_home() / "derived" / f"{weights.name[:16]}-{config.name[:8]}-b{graph.BUILDER}.onnx"
+    # Blobs are named by their hash, so the name of the derived file binds weights, configuration, ranges and builder.
+    whole = f"-q{hashlib.sha256(ranges).hexdigest()[:8]}" if ranges else ""
+    path = default_home() / "derived" / f"{weights.name[:16]}-{config.name[:8]}-b{graph.BUILDER}{whole}.onnx"
     if not path.is_file():
         from safetensors.numpy import load_file
 
-        write_atomic(path, graph.build(load_file(weights), msgspec.json.decode(config.read_bytes())))
+        about = msgspec.json.decode(config.read_bytes())
+        write_atomic(path, graph.build(load_file(weights), about, ranges=msgspec.json.decode(ranges or b"[]")))
     return EncoderFiles(base_id, path, tokenizer, hash_file(path), prefix_of(base_id))
+
+
+def _ranges(base_id: str) -> bytes:
+    """What the catalogue says of a base that is computed in integers; nothing for others."""
+    from jangin.bases import catalogue
+
+    try:
+        found = catalogue.get(base_id).config.get("ranges")
+    except UnknownBaseError:
+        return b""
+    return msgspec.json.encode(found) if found else b""
 
 
 def prefix_of(base: str) -> str:

@@ -4,13 +4,14 @@ No torch and no exporter: the graph is written down here, so that a frozen base 
 take the same road to the same engine. Inputs `input_ids` and `attention_mask`, int64 (batch, tokens); output
 `embedding`, float32 (batch, 2 x hidden): the mean over the mask of the last layer and that of the layer two thirds up,
 each of length 1 (the middle one keeps wording that the last has abstracted away: half a point on Banking77), and, for
-a fine-tuned classifier, `logits` (batch, labels). Arithmetic is float32 on purpose:
-docs/decisions/0001-encoder-engine.md has the int8 figures.
+a fine-tuned classifier, `logits` (batch, labels). Arithmetic is float32, or, with `ranges`, the layers' matrix products
+are in integers whose scales are fixed: never scales that a batch decides, which would make an answer depend on its
+neighbours. docs/decisions/0001-encoder-engine.md and 0019-integers.md have the figures.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +25,24 @@ _ROBERTA = ("roberta", "xlm-roberta", "camembert")
 SUPPORTED = ("bert", "electra", *_ROBERTA)
 # The graph knows no other; a base that says otherwise would be run wrongly without a word.
 _FIXED = {"hidden_act": "gelu", "position_embedding_type": "absolute"}
+# Processors without VNNI add two products of 8 bits in 16: with 7 bits for the weights that cannot overflow, so that
+# all of them compute the same.
+_WEIGHT_MOST, _VALUE_MOST = 63, 255
+_MICROSOFT = "com.microsoft"  # ONNX Runtime's own operators
+
+_PRODUCTS = ("qkv", "mixed", "inner", "outer")
+
+Range = tuple[float, float]
 
 
 class _Graph:
     """Collects nodes and weights under names; every method returns the name of its output."""
 
-    def __init__(self) -> None:
+    def __init__(self, ranges: Mapping[str, Range] | None = None) -> None:
+        """ranges: name of a linear layer -> the least and greatest of what goes into it; it is computed in integers."""
         self.nodes: list[Any] = []
         self.weights: dict[str, Any] = {}
+        self.ranges = ranges or {}
 
     def const(self, name: str, value: Any) -> str:
         from onnx import numpy_helper
@@ -48,8 +59,22 @@ class _Graph:
 
     def linear(self, x: str, weight: np.ndarray, bias: np.ndarray, out: str) -> str:
         """`weight` as PyTorch keeps it, (out, in)."""
+        if out in self.ranges:
+            return self._whole_linear(x, weight.T, bias, out)
         product = self.op("MatMul", [x, self.const(out + ".weight", weight.T)], out + ".product")
         return self.op("Add", [product, self.const(out + ".bias", bias)], out)
+
+    def _whole_linear(self, x: str, weight: np.ndarray, bias: np.ndarray, out: str) -> str:
+        """`weight` (in, out): one scale a column; what goes in: one scale and zero point for all."""
+        low, high = self.ranges[out]
+        scale = np.float32((high - low) / _VALUE_MOST)
+        zero = np.uint8(np.clip(np.rint(-low / scale), 0, _VALUE_MOST))
+        scales = (np.maximum(np.abs(weight).max(axis=0), 1e-12) / _WEIGHT_MOST).astype(np.float32)
+        whole = self.const(out + ".weight", np.rint(weight / scales).astype(np.int8))
+        by, at = self.const(out + ".input_scale", scale), self.const(out + ".input_zero", zero)
+        values = self.op("QuantizeLinear", [x, by, at], out + ".whole")
+        inputs = [values, whole, by, self.const(out + ".scale", scales), at, "", self.const(out + ".bias", bias)]
+        return self.op("MatMulIntegerToFloat", inputs, out, domain=_MICROSOFT)
 
     def norm(self, x: str, weight: np.ndarray, bias: np.ndarray, out: str, epsilon: float) -> str:
         ends = [self.const(out + ".weight", weight), self.const(out + ".bias", bias)]
@@ -74,8 +99,11 @@ def build(
     head: tuple[np.ndarray, np.ndarray] | None = None,
     *,
     each_token: bool = False,
+    ranges: Sequence[Sequence[Range]] = (),
 ) -> bytes:
     """The serialised graph. `head`: weight (labels, hidden) and bias (labels,) over the *unnormalised* mean.
+
+    ranges: of each layer four, of what goes into query, key and value; attention's output; the feed-forward part's two.
 
     each_token: the head reads every token of the last layer instead, and `logits` (batch, tokens, labels) is all there
     is: nothing is pooled.
@@ -88,17 +116,20 @@ def build(
     for key, expected in _FIXED.items():
         if (found := config.get(key, expected)) != expected:
             raise BaseModelError(f"the base's config says {key} '{found}'; expected '{expected}'", "use another base")
-    g, p = _Graph(), prefix_of(weights)
+    layers = int(config["num_hidden_layers"])
+    if ranges and (len(ranges) != layers or any(len(of) != len(_PRODUCTS) for of in ranges)):
+        raise BaseModelError(f"ranges of {len(ranges)} layers; the base has {layers}", "four ranges for each layer")
+    g = _Graph({_place(layer) + name: pair for layer, of in enumerate(ranges) for name, pair in zip(_PRODUCTS, of)})
+    p = prefix_of(weights)
     w = {name.removeprefix(p): np.asarray(value, np.float32) for name, value in weights.items() if name.startswith(p)}
     hidden, heads = int(config["hidden_size"]), int(config["num_attention_heads"])
     epsilon = float(config.get("layer_norm_eps", 1e-12))
     x = _embeddings(g, w, kind, epsilon)
     mask = g.op("Cast", ["attention_mask"], "mask", to=TensorProto.FLOAT)
     away = _attention_bias(g, mask)
-    layers = int(config["num_hidden_layers"])
     middle = x
     for layer in range(layers):
-        x = _layer(g, w, f"encoder.layer.{layer}.", x, away, hidden, heads, epsilon)
+        x = _layer(g, w, _place(layer), x, away, hidden, heads, epsilon)
         if layer == layers * 2 // 3 - 1:
             middle = x
     if each_token:
@@ -117,6 +148,10 @@ def build(
     return _serialised(g, outputs)
 
 
+def _place(layer: int) -> str:
+    return f"encoder.layer.{layer}."
+
+
 def _serialised(g: _Graph, outputs: list[Any]) -> bytes:
     from onnx import TensorProto, helper
 
@@ -125,7 +160,8 @@ def _serialised(g: _Graph, outputs: list[Any]) -> bytes:
         for name in ("input_ids", "attention_mask")
     ]
     graph = helper.make_graph(g.nodes, "encoder", inputs, outputs, list(g.weights.values()))
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
+    opsets = [helper.make_opsetid("", 20), *([helper.make_opsetid(_MICROSOFT, 1)] if g.ranges else [])]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=9)
     return model.SerializeToString(deterministic=True)
 
 

@@ -159,7 +159,7 @@ def _read_plan(path: Path) -> _Plan:
 
 def _chosen_rungs(rungs: list[Any], only: list[str] | None) -> list[Any]:
     if only is None:
-        return rungs
+        return [rung for rung in rungs if not getattr(rung, "named_only", False)]
     names = [rung.name for rung in rungs]
     if not only:
         raise InputError("no rung named", f"the rungs are: {', '.join(names)}")

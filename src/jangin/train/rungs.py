@@ -28,6 +28,7 @@ from jangin.train.unseen import Proof, Unseen, out_of_fold
 from jangin.train.workshop import Workshop
 
 ENGLISH, MULTILINGUAL = "minilm-l6", "use-multilingual-3"
+IN_INTEGERS = "minilm-l6-q8"
 DECODER, MULTILINGUAL_DECODER = "smollm2-135m", "qwen2.5-coder-0.5b"
 
 
@@ -106,9 +107,11 @@ class NgramRung:
 class FrozenRung:
     """A linear head on a frozen encoder, alone or beside the n-grams."""
 
-    def __init__(self, base: str, with_ngrams: bool):
+    def __init__(self, base: str, with_ngrams: bool, named_only: bool = False):
+        """named_only: a climb tries it only where it is asked for by its name."""
         self.base = base
         self.with_ngrams = with_ngrams
+        self.named_only = named_only
         self.name = f"ngrams+{base}" if with_ngrams else base
 
     def why_not(self, shop: Workshop) -> str | None:
@@ -193,8 +196,10 @@ def ladder(shop: Workshop) -> list[Rung]:
     base = ENGLISH if english else MULTILINGUAL
     tuned = ENGLISH if english else "multilingual-e5-small"
     decoder = DECODER if english else MULTILINGUAL_DECODER
+    in_integers = [FrozenRung(IN_INTEGERS, each, named_only=True) for each in (False, True)] if english else []
     return [
         NgramRung(),
+        *in_integers,
         FrozenRung(base, False),
         FrozenRung(base, True),
         TunedRung(tuned, False),

@@ -1,0 +1,26 @@
+"""Which rungs a climb tries: all but those that must be named, or those that are."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from jangin.errors import InputError
+from jangin.train.climb import _chosen_rungs
+from jangin.train.rungs import ladder
+
+
+def names(languages: list[str], only: list[str] | None = None) -> list[str]:
+    shop: Any = SimpleNamespace(languages=languages)
+    return [rung.name for rung in _chosen_rungs(ladder(shop), only)]
+
+
+def test_rungs_in_integers_run_only_where_they_are_named() -> None:
+    assert names(["en"])[:3] == ["ngrams", "minilm-l6", "ngrams+minilm-l6"]
+    assert not any("q8" in name for name in names(["en"]))
+    named = ["ngrams+minilm-l6-q8", "minilm-l6-q8", "ngrams"]
+    assert names(["en"], named) == ["ngrams", "minilm-l6-q8", "ngrams+minilm-l6-q8"]  # in the order of the climb
+    with pytest.raises(InputError, match="no rung 'minilm-l6-q8' for this task"):
+        names(["ko"], named)
