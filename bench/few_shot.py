@@ -172,6 +172,8 @@ def ours(method: str, cell: Cell, rows: list[Row], judged: list[Row]) -> Iterato
         shop = Workshop(load_task(task), cell.seed, Path(folder) / "work", True)
         ready_s, parts_s = time.perf_counter() - begin, {"ngrams": 0.0}
         for rung in ladder(shop):
+            if getattr(rung, "named_only", False):
+                continue
             tuned = isinstance(rung, TunedRung)
             if rung.name.endswith("-lora") or tuned != (method == "jangin-tuned"):
                 continue
