@@ -173,7 +173,7 @@ def _logistic(each: hinge.Fit) -> hinge.Vectors:
     from threadpoolctl import threadpool_limits
 
     weights = "balanced" if each.balanced else None
-    model = LogisticRegression(C=each.c, tol=1e-3, max_iter=100, class_weight=weights)
+    model = LogisticRegression(C=each.c, tol=1e-4, max_iter=100, class_weight=weights)
     # One thread a fit: the search runs fits side by side, and threads inside each product made it ten times slower.
     with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("ignore")  # a search point that stops early is judged by its score like any other
