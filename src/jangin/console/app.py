@@ -6,6 +6,7 @@ import asyncio
 import importlib
 import re
 import sys
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from starlette.requests import Request
@@ -13,7 +14,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from jangin.access.keys import Key
-from jangin.console import signin, view
+from jangin.console import public, said, signin, view
 from jangin.console.desk import Ask, Desk, Page, form_of, language_of, secure, theme_of
 from jangin.console.session import COOKIE, PATH, Session, cookie_of, key_of, set_cookie
 from jangin.errors import EngineError, JanginError, RequestError
@@ -111,18 +112,37 @@ _PARTS = {"NAME": r"(?P<name>[^/]+)", "ID": r"(?P<id>[0-9a-f]{16})", "FILE": r"(
 _ROUTES = [(re.compile(re.sub(r"NAME|ID|FILE", lambda found: _PARTS[found[0]], way.path)), way) for way in WAYS]
 
 
-def console(server: Server, rooms: Rooms) -> ASGIApp:
-    """Everything under /console of one server."""
+def fronts(server: Server, rooms: Rooms) -> dict[str, ASGIApp]:
+    """What answers people under which path of one server: the console, certificates for everybody, or both."""
     desk = Desk(server, rooms)
+    found = {PATH: _guarded(desk, _answer)} if rooms.console else {}
+    return found | ({public.PATH: _guarded(desk, _answer_everybody)} if rooms.public else {})
 
+
+def _guarded(desk: Desk, answer: Callable[[Desk, Request], Awaitable[Response]]) -> ASGIApp:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
-        response = await _answer(desk, request)
+        response = await answer(desk, Request(scope, receive))
         for name, value in GUARDS.items():
             response.headers.setdefault(name, value)
         await response(scope, receive, send)
 
     return app
+
+
+async def _answer_everybody(desk: Desk, request: Request) -> Response:
+    path = request.url.path.removeprefix(public.PATH).rstrip("/")
+    if path.startswith("/static/"):
+        return _static(request, path.removeprefix("/static/"))
+    try:
+        _refuse_other_sites(desk, request)
+        if request.method not in ("GET", "HEAD"):
+            raise RequestError("this page answers GET and HEAD only", status=405)
+        return await public.answer(desk, request, path)
+    except JanginError as error:
+        return public.trouble(request, error)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the reader gets a page
+        log.warn("defect", f"{type(error).__name__} at {log.where(error)} [certificates]")
+        return public.trouble(request, EngineError("this page could not be shown", "try again later"))
 
 
 async def _answer(desk: Desk, request: Request) -> Response:
@@ -222,7 +242,8 @@ def _trouble(desk: Desk, request: Request, error: JanginError) -> Response:
     """An error as a page; for a script, as JSON."""
     status = error_status(error)
     if "application/json" in request.headers.get("accept", ""):
-        return JSONResponse({"error": error.message, "hint": error.hint}, status)
+        tell = said.teller(language_of(request))
+        return JSONResponse({"error": tell(error.message), "hint": error.hint and tell(error.hint)}, status)
     page = view.render(
         "trouble.html", language_of(request), theme=theme_of(request), status=status, error=error, here=PATH
     )

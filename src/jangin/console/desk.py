@@ -6,13 +6,14 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl
+from weakref import WeakValueDictionary
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from jangin.access.keys import Key
-from jangin.console import view
+from jangin.console import said, view
 from jangin.console.jobs import Jobs
 from jangin.console.session import Session, Sessions, cookie_of
 from jangin.errors import EngineError, JanginError, RequestError
@@ -39,17 +40,23 @@ class Desk:
         self.climbs = rooms.climbs
         self.sessions, self.jobs = Sessions(), Jobs()
         self._known: dict[Any, tuple[Any, Any]] = {}
+        self._making: WeakValueDictionary[Any, asyncio.Lock] = WeakValueDictionary()
 
     async def kept(self, name: Any, mark: Any, make: Callable[[], R]) -> R:
-        """What `make` gives, made in a thread and kept as long as `mark` stays the same; of 200 names."""
-        found = self._known.get(name)
-        if found is not None and found[0] == mark:
-            return found[1]
-        made = await asyncio.to_thread(make)
-        while len(self._known) > 200:
-            self._known.pop(next(iter(self._known)))
-        self._known[name] = mark, made
-        return made
+        """What `make` gives, made in a thread and kept as long as `mark` stays the same; of 200 names. Who asks while
+        it is being made waits for it: many readers at once cost no more than one."""
+        lock = self._making.get(name)
+        if lock is None:
+            self._making[name] = lock = asyncio.Lock()
+        async with lock:
+            found = self._known.get(name)
+            if found is not None and found[0] == mark:
+                return found[1]
+            made = await asyncio.to_thread(make)
+            while len(self._known) > 200:
+                self._known.pop(next(iter(self._known)))
+            self._known[name] = mark, made
+            return made
 
 
 class Ask:
@@ -61,7 +68,7 @@ class Ask:
         self.query = request.query_params
         self.path: dict[str, str] = {}
         self.language = language_of(request)
-        self.say = view.translator(self.language)
+        self.say, self.tell = view.translator(self.language), said.teller(self.language)
 
     @property
     def admin(self) -> bool:

@@ -157,7 +157,7 @@ async def _rows(ask: Ask, entry: Entry, source: str) -> list[tuple[str, str | No
     if source == "capture":
         return await asyncio.to_thread(_captured, ask, entry)
     if source == "validation":
-        found = await looked_at(ask, entry.folder)
+        found = await looked_at(ask.desk, entry.folder)
         rows = await asyncio.to_thread(evidence.validation_rows, found)
         if not rows:
             raise InputError("the rows of validation are not here", "the task must lie where it was trained, unchanged")

@@ -9,13 +9,22 @@ from jangin.console.supervise import Supervisor
 
 
 class Rooms:
-    """One for each server that has a console; `open` it in the event loop and `close` it at the end.
+    """One for each server that has pages for people; `open` it in the event loop and `close` it at the end.
 
     workspace: where tasks and reviews that are made here lie; None: none can be. stopping: the server is ending.
+    console: there is one. public: certificates are shown to everybody.
     """
 
-    def __init__(self, workspace: Path | None = None, stopping: Callable[[], bool] = lambda: False):
+    def __init__(
+        self,
+        workspace: Path | None = None,
+        stopping: Callable[[], bool] = lambda: False,
+        *,
+        console: bool = True,
+        public: bool = False,
+    ):
         self.workspace, self.stopping = workspace, stopping
+        self.console, self.public = console, public
         self.climbs = None if workspace is None else Supervisor(workspace / "tasks")
 
     def open(self) -> None:

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from jangin.access.keys import hash_of
-from jangin.console import view
+from jangin.console import said, view
 from jangin.console.desk import THEMES, Ask, Desk, form_of, language_of, secure, theme_of
 from jangin.console.session import COOKIE, PATH, Session, cookie_of, set_cookie, why_not
 from jangin.errors import RequestError
@@ -28,7 +28,9 @@ WHY = {
 def asked(desk: Desk, request: Request, why: str) -> Response:
     """Instead of a page that needs a session. why: why there is none, where that is known."""
     if "application/json" in request.headers.get("accept", ""):
-        return JSONResponse({"error": WHY.get(why, "sign in first"), "hint": f"open {PATH}/signin"}, 401)
+        say, tell = view.translator(language_of(request)), said.teller(language_of(request))
+        said_why = say(WHY[why]) if why in WHY else tell("sign in first")
+        return JSONResponse({"error": said_why, "hint": tell(f"open {PATH}/signin")}, 401)
     if request.method != "GET":
         return _form(desk, request, why or "over", 401)
     back = request.url.path + (f"?{request.url.query}" if request.url.query else "")

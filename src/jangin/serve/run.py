@@ -64,6 +64,7 @@ def serve(
     log: Style = "errors",
     otel: bool | None = None,
     console: bool = False,
+    public_certificates: bool = False,
 ) -> int:
     """Serves until SIGTERM or SIGINT; returns 0. Port 0 takes a free one; the address line on stdout says which.
     `prefix_cache`: as `Decoder` says, of specialists that write.
@@ -76,7 +77,7 @@ def serve(
         config: the operator's file (docs/egress.md); None: nothing may leave. tasks: folders of tasks whose requests
             pass through to another API.
         log: which requests are a line on stderr. otel: export by OTLP; None: if its environment variable is set.
-        console: pages for people at /console.
+        console: pages for people at /console. public_certificates: pages for everybody at /certificates.
     Raises: InputError for an address that may not or cannot be used, or a JANGIN_HEADS_MB that is no number;
         BundleError, BaseModelError from loading;
         StorageError for a ledger or an audit log that cannot be written; MissingExtraError for `otel`.
@@ -121,7 +122,7 @@ def serve(
             secret=secret,
             withheld=withheld,
         )
-        rooms = _rooms(state) if console else None
+        rooms = _rooms(state, console, public_certificates) if console or public_certificates else None
         options = _Options(
             behind_proxy, json_output, tls, made, operator, _terms_of(tasks), Observers(telemetry), rooms
         )
@@ -141,10 +142,10 @@ class _Options(NamedTuple):
     rooms: Rooms | None
 
 
-def _rooms(state: Path | None) -> Rooms:
+def _rooms(state: Path | None, console: bool, public: bool) -> Rooms:
     from jangin.console.rooms import Rooms
 
-    return Rooms(None if state is None else state / CONSOLE)
+    return Rooms(None if state is None or not console else state / CONSOLE, console=console, public=public)
 
 
 def _make_state(folder: Path) -> None:
@@ -377,8 +378,10 @@ def _announce(listener: socket.socket, infos: list[Any], options: _Options) -> N
         line = json.dumps({"address": address, "specialists": about} | ({"key": options.made} if options.made else {}))
     else:
         line = f"jangin serving {len(infos)} specialist{'s' if len(infos) != 1 else ''} on {address}"
-        if options.rooms is not None:
+        if options.rooms is not None and options.rooms.console:
             line += f"\nconsole: {address}/console"
+        if options.rooms is not None and options.rooms.public:
+            line += f"\ncertificates, for everybody: {address}/certificates"
         if options.made:
             line += f"\nthe first key, shown this once: {options.made}"
     print(line, flush=True)
