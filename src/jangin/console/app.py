@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from jangin.access.keys import Key
 from jangin.console import public, said, signin, view
-from jangin.console.desk import Ask, Desk, Page, form_of, language_of, secure, theme_of
+from jangin.console.desk import Ask, Desk, form_of, language_of, secure, theme_of
 from jangin.console.session import COOKIE, PATH, Session, cookie_of, key_of, set_cookie
 from jangin.errors import EngineError, JanginError, RequestError
 from jangin.serve import admin, log
@@ -47,6 +47,7 @@ GUARDS = {
     "cross-origin-opener-policy": "same-origin",
     "cache-control": "no-store",
 }
+SIGNINS = ("/signin/oidc", "/signin/callback")
 ADMIN: tuple[Role, ...] = ("admin",)
 WATCH: tuple[Role, ...] = ("admin", "metrics")
 
@@ -153,6 +154,8 @@ async def _answer(desk: Desk, request: Request) -> Response:
         _refuse_other_sites(desk, request)
         if path == "/signin":
             return await signin.answer(desk, request)
+        if path in SIGNINS:
+            return await (await _page("arrive.answer"))(desk, request, path)
         route, way = _way(request.method, path)
         session, key = _who(desk, request)
         if session is None:
@@ -182,7 +185,7 @@ async def _answer(desk: Desk, request: Request) -> Response:
         return _trouble(desk, request, EngineError("the console could not show this page", "see the server's log"))
 
 
-async def _page(name: str) -> Page:
+async def _page(name: str) -> Callable[..., Awaitable[Response]]:
     module, _, function = name.partition(".")
     path = f"jangin.console.{module}"
     found = sys.modules.get(path) or await asyncio.to_thread(importlib.import_module, path)
@@ -230,6 +233,8 @@ def _who(desk: Desk, request: Request) -> tuple[Session | None, Key | str | None
         return session or Session(), None
     if session is None or not session.key_id:
         return None, "over" if session is None and cookie_of(request) else ""
+    if session.person is not None:
+        return session, session.person
     keys.refresh()
     key = key_of(keys, session)
     if isinstance(key, str):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl
 from weakref import WeakValueDictionary
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from starlette.types import Message
 
     from jangin.access.keys import Role
+    from jangin.console.oidc import Client, Flows
     from jangin.console.rooms import Rooms
     from jangin.serve.app import Server, Work
 
@@ -39,6 +40,12 @@ class Desk:
         self.server, self.workspace, self.stopping = server, rooms.workspace, rooms.stopping
         self.climbs = rooms.climbs
         self.sessions, self.jobs = Sessions(), Jobs()
+        self.oidc: Client | None = None
+        self.flows: Flows | None = None
+        if rooms.provider is not None:
+            from jangin.console import oidc
+
+            self.oidc, self.flows = oidc.Client(rooms.provider, server.door.record), oidc.Flows()
         self._known: dict[Any, tuple[Any, Any]] = {}
         self._making: WeakValueDictionary[Any, asyncio.Lock] = WeakValueDictionary()
 
@@ -138,9 +145,6 @@ class Ask:
         if len(value) > most:
             raise RequestError(f"'{name}' has {len(value):,} characters; expected at most {most:,}", param=name)
         return value
-
-
-Page = Callable[[Ask], Awaitable[Response]]
 
 
 def language_of(request: Request) -> str:

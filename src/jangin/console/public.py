@@ -136,7 +136,7 @@ def trouble(request: Request, error: JanginError) -> Response:
 def _page(request: Request, template: str, code: int = 200, **context: Any) -> Response:
     language = language_of(request)
     asked = language if "lang" in request.query_params else ""
-    known = {"asked": f"?lang={asked}" if asked else "", "here": request.url.path, "theme": ""}
+    known: dict[str, Any] = {"asked": f"?lang={asked}" if asked else "", "here": request.url.path, "theme": ""}
     known["static"] = lambda name: f"{PATH}/static/{name}?v={view.static()[name].mark}"
     return HTMLResponse(view.render(template, language, **known, **context), code)
 

@@ -34,6 +34,7 @@ from jangin.task import load_task
 from jangin.terms import Terms
 
 if TYPE_CHECKING:
+    from jangin.console.provider import Provider
     from jangin.console.rooms import Rooms
     from jangin.egress.server import Server as Operator
     from jangin.serve.fleet import Fleet
@@ -88,11 +89,16 @@ def serve(
     if tls is not None:
         _check_tls(*tls)
     state = None if state is None else Path(state)
-    operator = None
+    operator = provider = None
     if config is not None:
         from jangin.serve.config import read_config
 
-        operator = read_config(Path(config))
+        operator, provider = read_config(Path(config))
+    if provider is not None and (open_to_all or state is None or not console):
+        what = "answers without keys" if open_to_all else "keeps nothing" if state is None else "has no console"
+        raise InputError(
+            f"oidc signs people in to the console, and this server {what}", "see docs/console.md, Signing in"
+        )
     if operator is not None and operator.egress == "allow" and state is None:
         raise InputError("what leaves is written down, and this server keeps nothing", "name a --state folder")
     found = None if open_to_all or state is None else Keys(state / KEYS)
@@ -113,6 +119,7 @@ def serve(
         watches, secret = (None, os.urandom(32)) if state is None else (state / WATCHES, _secret(state / SECRET))
         upstreams = () if operator is None else operator.upstreams
         withheld = {each.key_env for each in upstreams if each.key_env}
+        withheld |= {provider.secret_env} if provider is not None and provider.secret_env else set()
         fleet = Fleet(
             engine_timeout_s,
             max_waiting,
@@ -122,7 +129,7 @@ def serve(
             secret=secret,
             withheld=withheld,
         )
-        rooms = _rooms(state, console, public_certificates) if console or public_certificates else None
+        rooms = _rooms(state, console, public_certificates, provider) if console or public_certificates else None
         options = _Options(
             behind_proxy, json_output, tls, made, operator, _terms_of(tasks), Observers(telemetry), rooms
         )
@@ -142,10 +149,11 @@ class _Options(NamedTuple):
     rooms: Rooms | None
 
 
-def _rooms(state: Path | None, console: bool, public: bool) -> Rooms:
+def _rooms(state: Path | None, console: bool, public: bool, provider: Provider | None) -> Rooms:
     from jangin.console.rooms import Rooms
 
-    return Rooms(None if state is None or not console else state / CONSOLE, console=console, public=public)
+    workspace = None if state is None or not console else state / CONSOLE
+    return Rooms(workspace, console=console, public=public, provider=provider)
 
 
 def _make_state(folder: Path) -> None:
@@ -302,7 +310,7 @@ async def _serve(
             policies = {e.info.name: e.terms.policy for e in fleet.entries.values()}
             policies |= {name: terms.policy for name, terms in options.tasks.items()}
             hashes = {name: hash_json(policy.document())[:16] for name, policy in policies.items()}
-            await door.record("server.started", {**about, "policies": hashes, "egress": _leaving(options.operator)})
+            await door.record("server.started", {**about, "policies": hashes, "egress": _leaving(options)})
             keeping = asyncio.create_task(housekeeping(fleet, door, outlet))
             if options.rooms is not None:
                 options.rooms.open()
@@ -318,11 +326,11 @@ async def _serve(
                 await outlet.close()
 
 
-def _leaving(operator: Operator | None) -> list[str]:
-    """Where anything may go at all."""
-    if operator is None or operator.egress == "deny":
-        return []
-    return [each.origin for each in operator.upstreams]
+def _leaving(options: _Options) -> list[str]:
+    """Where anything may go at all: questions of tasks, and sign-ins."""
+    operator, provider = options.operator, options.rooms.provider if options.rooms is not None else None
+    upstreams = () if operator is None or operator.egress == "deny" else operator.upstreams
+    return list(dict.fromkeys([*(each.origin for each in upstreams), *(provider.origins if provider else ())]))
 
 
 def _outlet(door: Door, options: _Options) -> Outlet | None:
