@@ -71,6 +71,7 @@ WAYS = (
     Way("POST", "/load", "overview.load", ADMIN),
     Way("POST", "/reload", "overview.reload", ADMIN),
     Way("POST", "/unload", "overview.unload", ADMIN),
+    Way("POST", "/forget", "overview.forget", ADMIN),
     Way("GET", "/tasks/NAME", "task.show"),
     Way("GET", "/tasks/NAME/certificate", "task.certificate"),
     Way("GET", "/tasks/NAME/certificate/FILE", "task.certificate_file"),

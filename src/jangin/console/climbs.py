@@ -261,6 +261,7 @@ async def serve(ask: Ask) -> Response:
             await ask.act(api.reload, {"model": served.info.name}, acts=True)
             return ask.to(address(served.info.name))
         found = await ask.act(api.load, {"path": str(folder)}, acts=True)
+        await ask.remember(found["id"])
     except JanginError as error:
         return await follow(ask, error)
     return ask.to(address(found["id"]))

@@ -38,7 +38,7 @@ class Desk:
 
     def __init__(self, server: Server, rooms: Rooms):
         self.server, self.workspace, self.stopping = server, rooms.workspace, rooms.stopping
-        self.climbs = rooms.climbs
+        self.climbs, self.remembered = rooms.climbs, rooms.remembered
         self.sessions, self.jobs = Sessions(), Jobs()
         self.oidc: Client | None = None
         self.flows: Flows | None = None
@@ -123,6 +123,11 @@ class Ask:
             server.observers.ended(visit.endpoint, scope, visit.request_id, visit, reply.status if reply else None)
         assert reply is not None  # nobody goes away here
         return msgspec.json.decode(reply.body)
+
+    async def remember(self, name: str) -> None:
+        """This specialist is loaded at the next start too, where the server keeps anything. Raises: StorageError."""
+        if self.desk.remembered is not None:
+            await asyncio.to_thread(self.desk.remembered.add, self.server.fleet.get(name).folder)
 
     def page(self, template: str, status: int = 200, **context: Any) -> Response:
         known: dict[str, Any] = {

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jangin.console.remembered import FILE, Remembered
 from jangin.console.supervise import Supervisor
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class Rooms:
         self.workspace, self.stopping = workspace, stopping
         self.console, self.public, self.provider = console, public, provider
         self.climbs = None if workspace is None else Supervisor(workspace / "tasks")
+        self.remembered = None if workspace is None else Remembered(workspace / FILE)
 
     def open(self) -> None:
         if self.climbs is not None:

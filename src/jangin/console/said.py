@@ -1,7 +1,8 @@
 """Sentences that other modules compose (errors, the certificate's words, captions of charts), in the reader's language.
 
-words/LANGUAGE-said.json goes from each English sentence to its own. {name} stands for whatever stood there; {part_...}
-for a piece that is itself such a sentence, {any_...} for one that may be empty. What fits no sentence stays English.
+words/LANGUAGE-said.json goes from each English sentence to its own. {name} stands for whatever stood there; {n} and
+{n_...} for a number, {part_...} for a piece that is itself such a sentence, {any_...} for one that may be empty. What
+fits no sentence stays English.
 """
 
 from __future__ import annotations
@@ -54,8 +55,14 @@ def _pattern(english: str) -> re.Pattern[str]:
             written.append(f"(?P={part})")
         else:
             seen.add(part)
-            written.append(f"(?P<{part}>{'.*?' if part.startswith('any_') else '.+?'})")
+            written.append(f"(?P<{part}>{_fitting(part)})")
     return re.compile("".join(written), re.DOTALL)
+
+
+def _fitting(hole: str) -> str:
+    if hole == "n" or hole.startswith("n_"):
+        return r"[-+]?[\d.,]*\d(?:e[-+]?\d+)?"
+    return ".*?" if hole.startswith("any_") else ".+?"
 
 
 @functools.cache

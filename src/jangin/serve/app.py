@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import re
 import time
@@ -62,6 +63,7 @@ class Server:
         self.exposition = Exposition(observers.metrics, fleet, door)
         self.started = int(time.time())
         self.bodies = Bodies()
+        self.forget: Callable[[Path], None] | None = None  # a folder that is no longer in service
 
 
 class Endpoint:
@@ -266,7 +268,10 @@ async def reload(server: Server, body: bytes, visit: Visit) -> Reply:
 async def unload(server: Server, body: bytes, visit: Visit) -> Reply:
     request = wire.read(body, wire.ModelRequest)
     await admin.recorded(server, visit, "unload", model=request.model)
+    folder = server.fleet.get(request.model).folder
     await server.fleet.unload(request.model)
+    if server.forget is not None:
+        await asyncio.to_thread(server.forget, folder)
     return Reply(replies.encode({"status": "unloaded", "model": request.model}), [JSON])
 
 
@@ -320,6 +325,7 @@ def create(
         from jangin.console.app import fronts as made  # with a template engine, which other servers need not
 
         fronts = made(server, rooms)
+        server.forget = None if rooms.remembered is None else rooms.remembered.remove
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         # The routes that carry the traffic skip the framework's layers, a tenth of a request's time.

@@ -303,6 +303,8 @@ async def _serve(
     with _signals(server):
         try:
             await fleet.load_all([Path(folder) for folder in folders])
+            if options.rooms is not None and options.rooms.remembered is not None:
+                await options.rooms.remembered.bring_back(fleet)
             if options.observers.telemetry is not None:
                 await door.record("server.telemetry", {"to": destination()})
                 warn("telemetry", f"figures of requests, no texts, go to {destination()}", to=destination())
