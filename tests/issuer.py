@@ -25,10 +25,11 @@ CLIENT, SECRET = "jangin-console", "s3cret of the/test+client"
 class Issuer:
     """person: the claims of whoever signs in next. twist: changes the claims of a token before it is signed.
 
-    signs: (key, algorithm, kid) of the next tokens; forged: makes the token from its claims instead.
+    host: its name for this machine. signs: (key, algorithm, kid) of the next tokens; forged: makes the token from its
+    claims instead.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = "127.0.0.1") -> None:
         self.rsa = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         self.ec = ec.generate_private_key(ec.SECP256R1())
         self.signs: tuple[Any, str, str | None] = (self.rsa, "RS256", "r1")
@@ -40,7 +41,7 @@ class Issuer:
         self.asked: list[str] = []
         self._codes: dict[str, dict[str, str]] = {}
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self.url = f"http://{host}:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         self._thread.start()
 

@@ -70,7 +70,8 @@ async def _one(desk: Desk, request: Request, entry: Entry) -> Response:
         body, ladder = await task.written(desk, entry.folder, language), task.ladder(found, said.teller(language))
     places = sorted(_places(found), key=len, reverse=True)
     drawn = _bare(ladder, places) if ladder else None
-    about = {**_told(entry, found), "body": _bare(body, places), "ladder": drawn}
+    head, card, rest = _bare(body, places).partition('<div class="card">')  # the verdict, then what it rests on
+    about = {**_told(entry, found), "head": head, "rest": card + rest, "ladder": drawn}
     return _page(request, "public_certificate.html", kept=not found.invalid and not places, **about)
 
 

@@ -64,5 +64,5 @@ class Remembered:
             try:
                 await fleet.load(Path(name))
             except JanginError as error:
-                self.missing[name] = error.message
-                log.warn("not_in_service", f"{name} was put into service in the console and is not: {error.message}")
+                why = self.missing[name] = error.message.removeprefix(f"{name}: ")
+                log.warn("not_in_service", f"{name} was put into service in the console and is not: {why}")

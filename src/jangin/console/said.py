@@ -61,7 +61,7 @@ def _pattern(english: str) -> re.Pattern[str]:
 
 def _fitting(hole: str) -> str:
     if hole == "n" or hole.startswith("n_"):
-        return r"[-+]?[\d.,]*\d(?:e[-+]?\d+)?"
+        return r"[-+]?[\d.,]*\d(?:e[-+]?\d+)?%?"
     return ".*?" if hole.startswith("any_") else ".+?"
 
 
@@ -79,6 +79,8 @@ def teller(language: str) -> Say:
         for each in known:
             if (found := each.fits.fullmatch(text)) is not None:
                 return _HOLE.sub(lambda hole: _filled(hole[1], found[hole[1]], depth), each.theirs)
+        if "; " in text:  # several, one after the other
+            return "; ".join(tell(part, depth + 1) for part in text.split("; "))
         return text
 
     def _filled(name: str, value: str, depth: int) -> str:

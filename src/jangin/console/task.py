@@ -121,7 +121,10 @@ async def written(desk: Desk, folder: Path, language: str) -> Markup:
 
     def write() -> Markup:
         tell = said.teller(language)
-        return said.drawing(render.body(read(folder), read_answers(folder), tell), tell)
+        body = render.body(read(folder), read_answers(folder), tell)
+        for part in ('<div class="scroll"', "<figure"):  # wider than a phone: for the keyboard to scroll
+            body = body.replace(f"{part}>", f'{part} tabindex="0">')
+        return said.drawing(body, tell)
 
     return await desk.kept(("certificate", folder, language), figures.marks(folder), write)
 
