@@ -21,6 +21,7 @@ from bundles import ngram_bundle
 from console_parts import Browser, Place, visit
 from issuer import CLIENT, SECRET, Issuer
 from jangin.audit.verify import read as read_audit
+from jangin.console import oidc
 from jangin.console.provider import Provider, read_provider
 from jangin.console.rooms import Rooms
 from jangin.errors import InputError
@@ -350,6 +351,32 @@ def test_an_issuer_that_is_away_is_told_and_keys_still_open(place: Place, desk: 
         assert (await browser.sign_in(secret)).url.path == "/console"
 
     visit(place, [desk], work)
+
+
+def test_who_has_not_signed_in_can_fill_neither_the_audit_log_nor_the_issuers_day(
+    place: Place, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(oidc, "MOST_A_MINUTE", 3)
+    monkeypatch.setattr(oidc, "REST_S", 600.0)
+
+    async def work(browser: Browser, fleet: Any) -> None:
+        for number in range(6):
+            state = parse_qs(urlsplit(await leave(browser)).query)["state"][0]
+            query = {"code": "guessed", "state": state}
+            answer = await browser.client.get("/console/signin/callback", params=query)
+            assert answer.status_code == (403 if number < 3 else 429), number
+
+    visit(place, [], work)
+    assert issuer.asked.count("/token") == 3 and len(audited(place, "egress.signin")) == 4
+    issuer.document = {"issuer": "https://another.example"}
+    place.rooms = Rooms(place.folder / "console", provider=provider(issuer))
+
+    async def wrong(browser: Browser, fleet: Any) -> None:
+        for _ in range(5):
+            assert (await browser.client.get("/console/signin/oidc")).status_code == 503
+
+    visit(place, [], wrong)
+    assert len(audited(place, "egress.signin")) == 5
 
 
 def test_what_cannot_be_written_down_is_not_sent(place: Place, issuer: Issuer) -> None:

@@ -12,6 +12,7 @@ import hashlib
 import hmac
 import secrets
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -20,7 +21,7 @@ import msgspec
 
 from jangin.console.provider import Provider
 from jangin.egress.way import proxy_of, tls
-from jangin.errors import AuditError, EgressDenied, EgressFailed, MissingExtraError, RequestError
+from jangin.errors import AuditError, EgressDenied, EgressFailed, JanginError, MissingExtraError, RequestError
 from jangin.policy import origin_of
 
 CALLBACK = "/console/signin/callback"
@@ -28,6 +29,7 @@ ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES
 MOST_BYTES, MOST_TOKEN = 1 << 20, 1 << 16
 ANSWER_S = 10.0
 KEPT_S, AGAIN_S = 3_600.0, 30.0  # discovery and keys; keys are asked for anew when a token names an unknown one
+REST_S, MOST_A_MINUTE = 5.0, 60  # who has not signed in yet cannot fill the audit log, nor hammer the issuer
 LEEWAY_S = 60
 LASTS_S, MOST_FLOWS = 600.0, 2_000
 
@@ -87,6 +89,8 @@ class Client:
         self._document: dict[str, Any] = {}
         self._keys: list[dict[str, Any]] = []
         self._read_at = self._keys_at = -KEPT_S
+        self._trouble: tuple[float, JanginError] | None = None
+        self._redeemed: deque[float] = deque(maxlen=MOST_A_MINUTE)
 
     async def address(self, flow: Flow) -> str:
         """Where the browser is sent. Raises: EgressDenied, EgressFailed."""
@@ -108,8 +112,12 @@ class Client:
     async def redeem(self, code: str, flow: Flow) -> dict[str, Any]:
         """The verified claims of whoever came back with this code.
 
-        Raises: RequestError 403 where they do not hold; EgressDenied, EgressFailed.
+        Raises: RequestError 403 where they do not hold, 429 for too many at once; EgressDenied, EgressFailed.
         """
+        now = time.monotonic()
+        if len(self._redeemed) == self._redeemed.maxlen and now - self._redeemed[0] < 60:
+            raise RequestError("too many sign-ins are tried here: wait a minute, or sign in with a key", status=429)
+        self._redeemed.append(now)
         document, provider = await self._discovered(), self.provider
         form = {"grant_type": "authorization_code", "code": code, "redirect_uri": provider.address + CALLBACK}
         form["code_verifier"] = flow.verifier
@@ -179,21 +187,34 @@ class Client:
         return self._keys if name is None else [each for each in self._keys if each.get("kid") == name]
 
     async def _discovered(self) -> dict[str, Any]:
-        """The issuer's addresses, read again after an hour. Raises: EgressDenied, EgressFailed."""
+        """The issuer's addresses, read again after an hour; what failed is told again for some seconds.
+
+        Raises: EgressDenied, EgressFailed.
+        """
         async with self._lock:
             if time.monotonic() - self._read_at < KEPT_S:
                 return self._document
-            issuer = self.provider.issuer
-            status, found = await self._asked("discovery", f"{issuer.rstrip('/')}/.well-known/openid-configuration")
-            if status != 200 or found.get("issuer") != issuer:
-                raise self._failed("its description names another issuer" if status == 200 else f"status {status}")
-            for name in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
-                if not isinstance(found.get(name), str) or origin_of(found[name]) is None:
-                    raise self._failed(f"its description has no {name}")
-            if not found["authorization_endpoint"].startswith("https://"):
-                self._allowed(found["authorization_endpoint"])
-            self._document, self._read_at = found, time.monotonic()
-            return found
+            if self._trouble is not None and time.monotonic() - self._trouble[0] < REST_S:
+                raise self._trouble[1]
+            try:
+                self._document = await self._description()
+            except (EgressDenied, EgressFailed) as error:
+                self._trouble = time.monotonic(), error
+                raise
+            self._read_at = time.monotonic()
+            return self._document
+
+    async def _description(self) -> dict[str, Any]:
+        issuer = self.provider.issuer
+        status, found = await self._asked("discovery", f"{issuer.rstrip('/')}/.well-known/openid-configuration")
+        if status != 200 or found.get("issuer") != issuer:
+            raise self._failed("its description names another issuer" if status == 200 else f"status {status}")
+        for name in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
+            if not isinstance(found.get(name), str) or origin_of(found[name]) is None:
+                raise self._failed(f"its description has no {name}")
+        if not found["authorization_endpoint"].startswith("https://"):
+            self._allowed(found["authorization_endpoint"])
+        return found
 
     def _allowed(self, url: str) -> str:
         """The origin, where something may go. Raises: EgressDenied."""
