@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 TOOLS = .venv-tools
-RELEASE = audit decoder otel pii postgres
+RELEASE = audit decoder oidc otel pii postgres
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .PHONY: demo test test-train browser screenshots check format docs requirements audit size clean

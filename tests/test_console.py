@@ -6,6 +6,7 @@ import gzip
 import importlib
 import json
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import msgspec
 import pytest
 
@@ -22,7 +24,9 @@ from console_parts import Browser, Place, visit
 from jangin.audit.verify import read as read_audit
 from jangin.console import tryout, view
 from jangin.console.app import GUARDS, WAYS
+from jangin.console.rooms import Rooms
 from jangin.ledger.row import Filter
+from jangin.serve.run import background
 
 HERE = view.HERE
 EVIL = '<script>alert("1")</script>'
@@ -333,6 +337,55 @@ def test_specialists_are_loaded_reloaded_and_unloaded_and_the_audit_log_knows(pl
 
     visit(place, [], work)
     assert [each.kind for each in read_audit(place.folder / "audit")[0]].count("admin.load") == 3
+
+
+def test_what_is_put_into_service_comes_back_until_it_is_unloaded(
+    open_place: Place, desk: Path, tmp_path: Path
+) -> None:
+    other, gone = ngram_bundle(tmp_path / "other", "other"), ngram_bundle(tmp_path / "gone", "gone")
+    kept = open_place.folder / "console" / "served.json"
+
+    async def work(browser: Browser, fleet: Any) -> None:
+        await browser.get("")
+        for folder in (desk, other, gone):
+            assert (await browser.post("/load", {"path": str(folder)})).status_code == 200
+        assert json.loads(kept.read_bytes()) == [str(each) for each in (desk, other, gone)]
+        unloaded = await browser.client.post("/v1/admin/unload", json={"model": "other"})
+        assert unloaded.status_code == 200 and json.loads(kept.read_bytes()) == [str(desk), str(gone)]
+
+    visit(open_place, [], work)
+    shutil.rmtree(gone)
+
+    async def later(browser: Browser, fleet: Any) -> None:
+        assert open_place.rooms.remembered is not None
+        await open_place.rooms.remembered.bring_back(fleet)
+        assert list(fleet.entries) == ["desk"]
+        text = (await browser.get("")).text
+        assert "Not in service" in text and str(gone) in text
+        assert "Not in service" not in (await browser.post("/forget", {"folder": str(gone)})).text
+        assert (await browser.post("/forget", {"folder": "/etc"})).status_code == 404
+        assert (await browser.post("/unload", {"model": "desk"})).status_code == 200
+        assert json.loads(kept.read_bytes()) == []
+
+    open_place.rooms = Rooms(open_place.folder / "console")
+    visit(open_place, [], later)
+
+
+def test_a_server_starts_with_what_was_put_into_service_and_without_what_is_gone(
+    tmp_path: Path, desk: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    kept = tmp_path / "state" / "console" / "served.json"
+    kept.parent.mkdir(parents=True)
+    kept.write_text(json.dumps([str(tmp_path / "gone"), str(desk)]), "utf-8")
+    with background([], state=str(tmp_path / "state"), console=True) as address:
+        found = httpx.get(f"{address}/v1/models").json()["data"]
+    assert [each["id"] for each in found] == ["desk"]
+    told = capfd.readouterr().err
+    assert f"{tmp_path / 'gone'} was put into service in the console and is not" in told
+    kept.write_text("nonsense", "utf-8")
+    with background([], state=str(tmp_path / "state"), console=True) as address:
+        assert httpx.get(f"{address}/v1/models").json()["data"] == []
+    assert "what was in service cannot be read" in capfd.readouterr().err
 
 
 def test_a_changed_line_of_the_audit_log_is_named(place: Place) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,10 @@ import pytest
 
 from browsing import Window, browser, chromium
 from bundles import TEXTS, ngram_bundle
+from certified import make
+from issuer import CLIENT, SECRET, Issuer
 from jangin.access.keys import Keys
+from jangin.evals.certify import certify
 from jangin.serve.run import start
 from jangin.state import CONSOLE, KEYS
 
@@ -50,8 +54,8 @@ class Place:
         self.keys = Keys(self.state / KEYS)
         self.secret = self.keys.add("root", roles=("ask", "admin"))[1]
 
-    def serve(self, *folders: Path) -> Any:
-        return start(folders, state=str(self.state), open_to_all=False, console=True)
+    def serve(self, *folders: Path, **options: Any) -> Any:
+        return start(folders, state=str(self.state), open_to_all=False, console=True, **options)
 
 
 @pytest.fixture
@@ -87,6 +91,94 @@ def test_no_page_has_a_serious_fault_or_leaves_the_screen(
             assert width <= 0, path
         assert {path: each for path, each in faults.items() if each} == {}
         clean(window)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [(1280, 900), (360, 740)], ids=["desk", "phone"])
+@pytest.mark.parametrize("locale", ["en-GB", "ko-KR"])
+def test_certificates_for_everybody_have_no_fault_and_stay_on_the_screen(
+    found: Any, axe: Path, place: Place, tmp_path: Path, scheme: str, size: tuple[int, int], locale: str
+) -> None:
+    folder = make(tmp_path / "made")
+    certify(folder)
+    with place.serve(folder, public_certificates=True) as (_, address):
+        viewport = {"width": size[0], "height": size[1]}
+        window = Window(found, address, color_scheme=scheme, viewport=viewport, locale=locale)
+        page = window.page
+        page.goto("/certificates")
+        assert page.get_attribute("html", "lang") == locale[:2]
+        for path in ("/certificates", "/certificates/desk"):
+            page.goto(path)
+            assert window.faults(axe) == [], path
+            width = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            assert width <= 0, path
+        page.click("header a[lang]")
+        assert page.get_attribute("html", "lang") != locale[:2]
+        assert window.context.cookies() == []
+        clean(window)
+        page.goto("/certificates/nobody")
+        assert window.faults(axe) == []
+
+
+def test_somebody_signs_in_at_an_issuer_of_another_site_and_out_again(
+    found: Any, axe: Path, place: Place, desk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    issuer = Issuer("localhost")  # another site than 127.0.0.1, whose cookies that are Strict it does not bring along
+    monkeypatch.setenv("BROWSER_OIDC", SECRET)
+    with socket.socket() as tried:
+        tried.bind(("127.0.0.1", 0))
+        port = tried.getsockname()[1]
+    about = {"issuer": issuer.url, "client_id": CLIENT, "client_secret_env": "BROWSER_OIDC"}
+    rule = {"claim": "groups", "value": "ml-admins", "roles": ["ask", "admin"]}
+    config = tmp_path / "server.yaml"
+    config.write_text(json.dumps({"oidc": {**about, "address": f"http://127.0.0.1:{port}", "roles": [rule]}}), "utf-8")
+    with place.serve(desk, port=port, config=str(config)) as (_, address):
+        window = Window(found, address)
+        page = window.page
+        page.goto("/console/try")
+        assert window.faults(axe) == []
+        page.click("text=Sign in with localhost")
+        page.wait_for_url("**/console/try")
+        page.fill("#text", "I lost my card")
+        page.click("button:has-text('Ask')")
+        assert page.inner_text(".answer") == "card_lost"
+        page.click("button:has-text('Sign out')")
+        page.wait_for_selector("#key")
+        issuer.person = {"sub": "u-3", "groups": ["sales"]}
+        page.click("text=Sign in with localhost")
+        page.wait_for_selector("[role=alert]")
+        assert "no role here is yours" in page.inner_text("main") and window.faults(axe) == []
+        assert {each.split("?")[0] for each in window.elsewhere} == {f"{issuer.url}/authorize"}
+    issuer.close()
+
+
+def test_tags_are_reviewed_by_keyboard_alone(found: Any, axe: Path, place: Place, tmp_path: Path) -> None:
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text("".join(json.dumps({"text": text}) + "\n" for text in TEXTS[:4]), "utf-8")
+    with place.serve(ngram_bundle(tmp_path / "desk", kind="tag")) as (_, address):
+        window = Window(found, address)
+        page = window.page
+        window.sign_in(place.secret)
+        page.goto("/console/review")
+        page.set_input_files("#file", rows)
+        page.press("form[data-upload] button", "Enter")
+        page.wait_for_selector("[data-review]")
+        assert window.faults(axe) == []
+        page.keyboard.press("Enter")
+        page.wait_for_selector("h2:has-text('Row 2 of')")
+        page.keyboard.press("1")
+        page.keyboard.press("3")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("h2:has-text('Row 3 of')")
+        page.keyboard.press("s")
+        page.wait_for_selector("h2:has-text('Row 4 of')")
+        clean(window)
+    [kept] = (place.state / CONSOLE / "reviews").glob("*.json")
+    items = json.loads(kept.read_bytes())["items"]
+    assert items[0]["decided"] == items[0]["answer"] and items[2]["skipped"]
+    shown = [label for label, _ in items[1]["chances"]]
+    flipped = {shown[0], shown[2]} ^ set(items[1]["answer"])
+    assert set(items[1]["decided"]) == flipped
 
 
 def test_a_korean_session_from_sign_in_to_answer(found: Any, place: Place, desk: Path) -> None:

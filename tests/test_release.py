@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
-EXTRAS = ("audit", "decoder", "otel", "pii", "postgres")  # the gateway and what it serves; as in the Makefile
+EXTRAS = ("audit", "decoder", "oidc", "otel", "pii", "postgres")  # the gateway and what it serves; as in the Makefile
 
 
 def pinned() -> dict[str, tuple[str, int]]:

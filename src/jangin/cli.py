@@ -210,6 +210,9 @@ def build_parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--console", action=argparse.BooleanOptionalAction, default=True, help="pages at /console (default: on)"
     )
+    serve.add_argument(
+        "--public-certificates", action="store_true", help="certificates at /certificates, for everybody, without a key"
+    )
 
     keys = verb("keys", "add, list, rotate and revoke a server's API keys, also while it runs")
     keys.add_argument("act", choices=("add", "list", "rotate", "revoke"))

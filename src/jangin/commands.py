@@ -306,6 +306,7 @@ def serve(arguments: Namespace) -> int:
         log=arguments.log,
         otel=arguments.otel,
         console=arguments.console,
+        public_certificates=arguments.public_certificates,
     )
 
 

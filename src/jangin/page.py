@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from html import escape
 
 # The colour of each verdict.
@@ -76,12 +76,19 @@ def table(
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
-def folded(shown: int, headers: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[int] = ()) -> str:
-    """A table of the first rows, the others behind a fold."""
+def folded(
+    shown: int,
+    headers: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    numeric: Sequence[int] = (),
+    say: Callable[[str], str] = str,
+) -> str:
+    """A table of the first rows, the others behind a fold. say: puts its caption into another language."""
     first = table(headers, rows[:shown], numeric)
     if len(rows) <= shown:
         return first
-    return f"{first}<details><summary>all {len(rows):,}</summary>{table(headers, rows, numeric)}</details>"
+    whole = escape(say(f"all {len(rows):,}"))
+    return f"{first}<details><summary>{whole}</summary>{table(headers, rows, numeric)}</details>"
 
 
 def number(value: float | None, digits: int = 3) -> str:

@@ -6,6 +6,7 @@ import asyncio
 import importlib
 import re
 import sys
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from starlette.requests import Request
@@ -13,8 +14,8 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from jangin.access.keys import Key
-from jangin.console import signin, view
-from jangin.console.desk import Ask, Desk, Page, form_of, language_of, secure, theme_of
+from jangin.console import public, said, signin, view
+from jangin.console.desk import Ask, Desk, form_of, language_of, secure, theme_of
 from jangin.console.session import COOKIE, PATH, Session, cookie_of, key_of, set_cookie
 from jangin.errors import EngineError, JanginError, RequestError
 from jangin.serve import admin, log
@@ -46,6 +47,7 @@ GUARDS = {
     "cross-origin-opener-policy": "same-origin",
     "cache-control": "no-store",
 }
+SIGNINS = ("/signin/oidc", "/signin/callback")
 ADMIN: tuple[Role, ...] = ("admin",)
 WATCH: tuple[Role, ...] = ("admin", "metrics")
 
@@ -69,6 +71,7 @@ WAYS = (
     Way("POST", "/load", "overview.load", ADMIN),
     Way("POST", "/reload", "overview.reload", ADMIN),
     Way("POST", "/unload", "overview.unload", ADMIN),
+    Way("POST", "/forget", "overview.forget", ADMIN),
     Way("GET", "/tasks/NAME", "task.show"),
     Way("GET", "/tasks/NAME/certificate", "task.certificate"),
     Way("GET", "/tasks/NAME/certificate/FILE", "task.certificate_file"),
@@ -111,18 +114,37 @@ _PARTS = {"NAME": r"(?P<name>[^/]+)", "ID": r"(?P<id>[0-9a-f]{16})", "FILE": r"(
 _ROUTES = [(re.compile(re.sub(r"NAME|ID|FILE", lambda found: _PARTS[found[0]], way.path)), way) for way in WAYS]
 
 
-def console(server: Server, rooms: Rooms) -> ASGIApp:
-    """Everything under /console of one server."""
+def fronts(server: Server, rooms: Rooms) -> dict[str, ASGIApp]:
+    """What answers people under which path of one server: the console, certificates for everybody, or both."""
     desk = Desk(server, rooms)
+    found = {PATH: _guarded(desk, _answer)} if rooms.console else {}
+    return found | ({public.PATH: _guarded(desk, _answer_everybody)} if rooms.public else {})
 
+
+def _guarded(desk: Desk, answer: Callable[[Desk, Request], Awaitable[Response]]) -> ASGIApp:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
-        response = await _answer(desk, request)
+        response = await answer(desk, Request(scope, receive))
         for name, value in GUARDS.items():
             response.headers.setdefault(name, value)
         await response(scope, receive, send)
 
     return app
+
+
+async def _answer_everybody(desk: Desk, request: Request) -> Response:
+    path = request.url.path.removeprefix(public.PATH).rstrip("/")
+    if path.startswith("/static/"):
+        return _static(request, path.removeprefix("/static/"))
+    try:
+        _refuse_other_sites(desk, request)
+        if request.method not in ("GET", "HEAD"):
+            raise RequestError("this page answers GET and HEAD only", status=405)
+        return await public.answer(desk, request, path)
+    except JanginError as error:
+        return public.trouble(request, error)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the reader gets a page
+        log.warn("defect", f"{type(error).__name__} at {log.where(error)} [certificates]")
+        return public.trouble(request, EngineError("this page could not be shown", "try again later"))
 
 
 async def _answer(desk: Desk, request: Request) -> Response:
@@ -133,6 +155,8 @@ async def _answer(desk: Desk, request: Request) -> Response:
         _refuse_other_sites(desk, request)
         if path == "/signin":
             return await signin.answer(desk, request)
+        if path in SIGNINS:
+            return await (await _page("arrive.answer"))(desk, request, path)
         route, way = _way(request.method, path)
         session, key = _who(desk, request)
         if session is None:
@@ -162,7 +186,7 @@ async def _answer(desk: Desk, request: Request) -> Response:
         return _trouble(desk, request, EngineError("the console could not show this page", "see the server's log"))
 
 
-async def _page(name: str) -> Page:
+async def _page(name: str) -> Callable[..., Awaitable[Response]]:
     module, _, function = name.partition(".")
     path = f"jangin.console.{module}"
     found = sys.modules.get(path) or await asyncio.to_thread(importlib.import_module, path)
@@ -210,6 +234,8 @@ def _who(desk: Desk, request: Request) -> tuple[Session | None, Key | str | None
         return session or Session(), None
     if session is None or not session.key_id:
         return None, "over" if session is None and cookie_of(request) else ""
+    if session.person is not None:
+        return session, session.person
     keys.refresh()
     key = key_of(keys, session)
     if isinstance(key, str):
@@ -222,7 +248,8 @@ def _trouble(desk: Desk, request: Request, error: JanginError) -> Response:
     """An error as a page; for a script, as JSON."""
     status = error_status(error)
     if "application/json" in request.headers.get("accept", ""):
-        return JSONResponse({"error": error.message, "hint": error.hint}, status)
+        tell = said.teller(language_of(request))
+        return JSONResponse({"error": tell(error.message), "hint": error.hint and tell(error.hint)}, status)
     page = view.render(
         "trouble.html", language_of(request), theme=theme_of(request), status=status, error=error, here=PATH
     )

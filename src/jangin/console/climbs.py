@@ -152,7 +152,7 @@ async def follow(ask: Ask, error: JanginError | None = None, text: str | None = 
     except JanginError as fault:
         error = error or fault
     folder = _specialist(home)
-    found = await looked_at(ask, folder) if folder else None
+    found = await looked_at(ask.desk, folder) if folder else None
     served = next((e for e in ask.server.fleet.entries.values() if folder and e.folder.resolve() == folder), None)
     status = 200 if error is None else getattr(error, "status", 400)
     return ask.page(
@@ -169,7 +169,7 @@ async def follow(ask: Ask, error: JanginError | None = None, text: str | None = 
         log=climbs.log(name),
         result=_result(home, job),
         found=found,
-        ladder=ladder(found) if found else None,
+        ladder=ladder(found, ask.tell) if found else None,
         served=address(served.info.name) if served else None,
         error=error,
         budgets=BUDGETS,
@@ -261,6 +261,7 @@ async def serve(ask: Ask) -> Response:
             await ask.act(api.reload, {"model": served.info.name}, acts=True)
             return ask.to(address(served.info.name))
         found = await ask.act(api.load, {"path": str(folder)}, acts=True)
+        await ask.remember(found["id"])
     except JanginError as error:
         return await follow(ask, error)
     return ask.to(address(found["id"]))
@@ -271,7 +272,7 @@ async def certificate(ask: Ask) -> Response:
     folder = _specialist(_climbs(ask).home(name))
     if folder is None:
         raise RequestError("there is no specialist yet", status=404)
-    return await certificate_page(ask, folder, name, _path(name), files=False)
+    return await certificate_page(ask, folder, name, _path(name))
 
 
 async def events(ask: Ask) -> Response:

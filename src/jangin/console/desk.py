@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl
+from weakref import WeakValueDictionary
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from jangin.access.keys import Key
-from jangin.console import view
+from jangin.console import said, view
 from jangin.console.jobs import Jobs
 from jangin.console.session import Session, Sessions, cookie_of
 from jangin.errors import EngineError, JanginError, RequestError
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from starlette.types import Message
 
     from jangin.access.keys import Role
+    from jangin.console.oidc import Client, Flows
     from jangin.console.rooms import Rooms
     from jangin.serve.app import Server, Work
 
@@ -36,20 +38,32 @@ class Desk:
 
     def __init__(self, server: Server, rooms: Rooms):
         self.server, self.workspace, self.stopping = server, rooms.workspace, rooms.stopping
-        self.climbs = rooms.climbs
+        self.climbs, self.remembered = rooms.climbs, rooms.remembered
         self.sessions, self.jobs = Sessions(), Jobs()
+        self.oidc: Client | None = None
+        self.flows: Flows | None = None
+        if rooms.provider is not None:
+            from jangin.console import oidc
+
+            self.oidc, self.flows = oidc.Client(rooms.provider, server.door.record), oidc.Flows()
         self._known: dict[Any, tuple[Any, Any]] = {}
+        self._making: WeakValueDictionary[Any, asyncio.Lock] = WeakValueDictionary()
 
     async def kept(self, name: Any, mark: Any, make: Callable[[], R]) -> R:
-        """What `make` gives, made in a thread and kept as long as `mark` stays the same; of 200 names."""
-        found = self._known.get(name)
-        if found is not None and found[0] == mark:
-            return found[1]
-        made = await asyncio.to_thread(make)
-        while len(self._known) > 200:
-            self._known.pop(next(iter(self._known)))
-        self._known[name] = mark, made
-        return made
+        """What `make` gives, made in a thread and kept as long as `mark` stays the same; of 200 names. Who asks while
+        it is being made waits for it: many readers at once cost no more than one."""
+        lock = self._making.get(name)
+        if lock is None:
+            self._making[name] = lock = asyncio.Lock()
+        async with lock:
+            found = self._known.get(name)
+            if found is not None and found[0] == mark:
+                return found[1]
+            made = await asyncio.to_thread(make)
+            while len(self._known) > 200:
+                self._known.pop(next(iter(self._known)))
+            self._known[name] = mark, made
+            return made
 
 
 class Ask:
@@ -61,7 +75,7 @@ class Ask:
         self.query = request.query_params
         self.path: dict[str, str] = {}
         self.language = language_of(request)
-        self.say = view.translator(self.language)
+        self.say, self.tell = view.translator(self.language), said.teller(self.language)
 
     @property
     def admin(self) -> bool:
@@ -110,6 +124,11 @@ class Ask:
         assert reply is not None  # nobody goes away here
         return msgspec.json.decode(reply.body)
 
+    async def remember(self, name: str) -> None:
+        """This specialist is loaded at the next start too, where the server keeps anything. Raises: StorageError."""
+        if self.desk.remembered is not None:
+            await asyncio.to_thread(self.desk.remembered.add, self.server.fleet.get(name).folder)
+
     def page(self, template: str, status: int = 200, **context: Any) -> Response:
         known: dict[str, Any] = {
             "key": self.key,
@@ -131,9 +150,6 @@ class Ask:
         if len(value) > most:
             raise RequestError(f"'{name}' has {len(value):,} characters; expected at most {most:,}", param=name)
         return value
-
-
-Page = Callable[[Ask], Awaitable[Response]]
 
 
 def language_of(request: Request) -> str:

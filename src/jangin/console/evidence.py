@@ -15,6 +15,7 @@ from jangin.errors import JanginError
 from jangin.page import number, small
 from jangin.prompt import render
 from jangin.report import Found
+from jangin.types import Example
 
 MOST_PAIRS, MOST_TEXTS, MOST_CHARS = 12, 3, 400
 
@@ -53,20 +54,26 @@ def _validation(found: Found) -> tuple[list[int], list[int], list[float]]:
     return gold, answer, confidence
 
 
-def validation_rows(found: Found) -> list[dict[str, Any]]:
-    """Validation rows with their texts: {"input", "truth", "answer", "confidence"}; empty where the task is not here,
-    or is no longer the one that this specialist learnt."""
+def validation_examples(found: Found) -> list[Example]:
+    """The rows of validation in the order of their ids; empty where the task is not here, or is no longer the one that
+    this specialist learnt."""
     from jangin.data.load import load_splits
 
-    gold, answer, confidence = _validation(found)
-    task = task_of(found.folder) if gold else None
+    task = task_of(found.folder)
     if task is None or found.manifest is None or task.hash != found.manifest.task.get("hash"):
         return []
     try:
-        rows = sorted(load_splits(task).validation, key=lambda example: example.id)
+        return sorted(load_splits(task).validation, key=lambda example: example.id)
     except JanginError:
         return []
-    if len(rows) != len(gold):
+
+
+def validation_rows(found: Found) -> list[dict[str, Any]]:
+    """Of single labels, as the climb judged them: {"input", "truth", "answer", "confidence"}; empty as
+    `validation_examples`."""
+    gold, answer, confidence = _validation(found)
+    rows = validation_examples(found) if gold else []
+    if found.manifest is None or len(rows) != len(gold):
         return []
     labels = found.manifest.labels
     return [

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from jangin.console import figures
 from jangin.console.desk import Ask
 from jangin.console.session import PATH
-from jangin.errors import JanginError
+from jangin.errors import JanginError, RequestError
 from jangin.page import TONE
 from jangin.serve import app as api
 
@@ -36,12 +36,18 @@ async def show(ask: Ask, error: JanginError | None = None, path: str = "") -> Re
         for (name, entry), spoken in zip(entries.items(), languages)
     ]
     status = 200 if error is None else getattr(error, "status", 400)
-    return ask.page("fleet.html", status, rows=rows, error=error, path=path, kept=ledger is not None)
+    missing = ask.desk.remembered.missing if ask.admin and ask.desk.remembered is not None else {}
+    return ask.page("fleet.html", status, rows=rows, error=error, path=path, kept=ledger is not None, missing=missing)
 
 
 async def load(ask: Ask) -> Response:
     path = ask.field("path", 2_000)
-    return await _change(ask, api.load, {"path": path}, path)
+    try:
+        found = await ask.act(api.load, {"path": path}, acts=True)
+        await ask.remember(found["id"])
+    except JanginError as error:
+        return await show(ask, error, path)
+    return ask.to(PATH)
 
 
 async def reload(ask: Ask) -> Response:
@@ -52,11 +58,20 @@ async def unload(ask: Ask) -> Response:
     return await _change(ask, api.unload, {"model": ask.field("model")})
 
 
-async def _change(ask: Ask, work: Any, body: dict[str, Any], path: str = "") -> Response:
+async def forget(ask: Ask) -> Response:
+    """A folder that was in service and could not be loaded is not tried again."""
+    folder = ask.field("folder", 4_096)
+    if ask.desk.remembered is None or folder not in ask.desk.remembered.missing:
+        raise RequestError("there is no such folder here", status=404)
+    await asyncio.to_thread(ask.desk.remembered.remove, folder)
+    return ask.to(PATH)
+
+
+async def _change(ask: Ask, work: Any, body: dict[str, Any]) -> Response:
     try:
         await ask.act(work, body, acts=True)
     except JanginError as error:
-        return await show(ask, error, path)
+        return await show(ask, error)
     return ask.to(PATH)
 
 

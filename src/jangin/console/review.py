@@ -6,72 +6,38 @@ A review is one file in the workspace: the rows in the order in which they are s
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import time
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from starlette.responses import JSONResponse, Response
 
-from jangin.console import evidence
+from jangin.console import decisions, sources
+from jangin.console.decisions import Item, Review
 from jangin.console.desk import Ask
 from jangin.console.session import PATH
+from jangin.console.sources import MOST_ROWS, Rows
 from jangin.console.task import looked_at
 from jangin.console.tryout import receive
-from jangin.egress.captured import Exchange, Torn, read
 from jangin.errors import InputError, JanginError, RequestError
 from jangin.files import write_atomic
-from jangin.ledger.row import Filter
-from jangin.prompt import render
+from jangin.task import LABELLED
 
 if TYPE_CHECKING:
     from jangin.serve.fleet import Entry
 
-MOST_ROWS = 2_000  # looked at; the least sure of them are shown
 MOST_SHOWN = 500
 MOST_BYTES = 32_000_000
-CHOICES = 9
+CHOICES, MOST_TAGS = 9, 200
+WRITING_S, AT_ONCE = 60.0, 4  # where answers are written, the time that a review may take to begin
 SOURCES = {
     "ledger": "texts that the ledger keeps",
     "capture": "captured exchanges",
     "validation": "rows of validation",
     "file": "a file of inputs",
 }
-
-
-class Item(msgspec.Struct):
-    """One row. other: what somebody else said of it (the captured model, or the truth of validation).
-
-    decided: the label that a reader gave it; skipped: a reader left it out.
-    """
-
-    input: str
-    answer: str
-    confidence: float
-    chances: list[tuple[str, float]] = []
-    other: str | None = None
-    decided: str | None = None
-    skipped: bool = False
-
-    @property
-    def contested(self) -> bool:
-        return self.other is not None and self.other != self.answer
-
-
-class Review(msgspec.Struct):
-    model: str
-    sha256: str
-    source: str
-    labels: list[str]
-    made: float
-    items: list[Item]
-
-    @property
-    def done(self) -> int:
-        return sum(item.decided is not None or item.skipped for item in self.items)
 
 
 def _folder(ask: Ask) -> Path:
@@ -81,7 +47,7 @@ def _folder(ask: Ask) -> Path:
 
 
 def _entries(ask: Ask) -> list[Entry]:
-    return [each for each in ask.server.fleet.entries.values() if each.info.kind == "classify"]
+    return list(ask.server.fleet.entries.values())
 
 
 async def show(ask: Ask, error: JanginError | None = None) -> Response:
@@ -116,7 +82,7 @@ def _all(folder: Path) -> list[dict[str, Any]]:
 
 async def begin(ask: Ask) -> Response:
     try:
-        entry = _entry(ask, ask.field("model"))
+        entry = ask.server.fleet.get(ask.field("model"))
         source = ask.field("source")
         rows = await _rows(ask, entry, source)
         where = await _begin(ask, entry, source, rows)
@@ -131,108 +97,88 @@ async def upload(ask: Ask) -> Response:
 
     from jangin.console.tryout import inputs
 
-    entry = _entry(ask, ask.query.get("model", ""))
+    entry = ask.server.fleet.get(ask.query.get("model", ""))
     name = Path(ask.query.get("file", "")).name
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"upload{''.join(Path(name).suffixes[-2:]).lower()}"
         await receive(ask, path, MOST_BYTES)
         found = await asyncio.to_thread(inputs, path, name)
-    rows: list[tuple[str, str | None]] = []
-    rows += [(value, None) for _, value in found if isinstance(value, str) and value.strip()]
+    rows: Rows = [(value, None) for _, value in found if isinstance(value, str) and value.strip()]
     return JSONResponse({"to": await _begin(ask, entry, "file", rows[:MOST_ROWS])})
 
 
-def _entry(ask: Ask, name: str) -> Entry:
-    entry = ask.server.fleet.get(name)
-    if entry.info.kind != "classify":
-        message = f"'{name}' is of kind {entry.info.kind}; only single labels are reviewed here"
-        raise RequestError(message, param="model", code="wrong_kind")
-    return entry
-
-
-async def _rows(ask: Ask, entry: Entry, source: str) -> list[tuple[str, str | None]]:
+async def _rows(ask: Ask, entry: Entry, source: str) -> Rows:
     """(input, what somebody else said of it). Raises: InputError where there is nothing."""
     if source == "ledger":
-        return await asyncio.to_thread(_of_ledger, ask, entry.info.name)
+        return await asyncio.to_thread(sources.of_ledger, ask, entry.info.name)
     if source == "capture":
-        return await asyncio.to_thread(_captured, ask, entry)
+        return await asyncio.to_thread(sources.captured, ask, entry)
     if source == "validation":
-        found = await looked_at(ask, entry.folder)
-        rows = await asyncio.to_thread(evidence.validation_rows, found)
-        if not rows:
-            raise InputError("the rows of validation are not here", "the task must lie where it was trained, unchanged")
-        return [(row["input"], row["truth"]) for row in rows]
+        found = await looked_at(ask.desk, entry.folder)
+        return await asyncio.to_thread(sources.validation, found)
     raise RequestError(f"'{source[:40]}' is no source of rows", param="source")
 
 
-def _of_ledger(ask: Ask, task: str) -> list[tuple[str, str | None]]:
-    ledger = ask.server.door.ledger
-    if ledger is None:
-        raise InputError("this server keeps no ledger", "start it with --state DIR")
-    page = ledger.query(Filter(task=task), limit=MOST_ROWS, texts=True)
-    found: dict[str, None] = {}
-    for text in page.texts.values():
-        given = _list(text.input) if text.input.startswith("[") else [text.input]
-        found |= dict.fromkeys(each for each in given if each.strip())
-    if not found:
-        raise InputError(
-            f"the ledger keeps no texts of '{task}'", "write 'policy: {texts: {keep_days: N}}' into its task"
-        )
-    return [(text, None) for text in found]
-
-
-def _list(text: str) -> list[str]:
-    """The texts of a row of several; one text that begins with a bracket is itself."""
-    try:
-        found = json.loads(text)
-    except ValueError:
-        return [text]
-    return found if isinstance(found, list) and all(isinstance(each, str) for each in found) else [text]
-
-
-def _captured(ask: Ask, entry: Entry) -> list[tuple[str, str | None]]:
-    outlet = ask.server.outlet
-    folder = outlet.capture.folder / entry.info.name if outlet is not None and outlet.capture is not None else None
-    if folder is None or not folder.is_dir():
-        raise InputError(f"nothing of '{entry.info.name}' was captured on this server", "see docs/egress.md")
-    found: dict[str, str | None] = {}
-    exchanges = (each for each in read(folder) if not isinstance(each, Torn))
-    for each in islice(exchanges, MOST_ROWS):
-        turns = [turn for turn in each.messages if turn["role"] == "user"]
-        text = turns[0]["content"] if len(turns) == 1 else render(each.messages)
-        if text.strip():
-            found[text] = _label(entry, each)
-    return list(found.items())
-
-
-def _label(entry: Entry, exchange: Exchange) -> str | None:
-    """The captured answer as one of the labels; None where it is none."""
-    bare = (exchange.answer or "").strip().strip("\"'`.").strip().casefold()
-    return next((label for label in entry.info.labels if label.casefold() == bare), None)
-
-
-async def _begin(ask: Ask, entry: Entry, source: str, rows: list[tuple[str, str | None]]) -> str:
+async def _begin(ask: Ask, entry: Entry, source: str, rows: Rows) -> str:
     """Asks the specialist, puts the contested and the least sure rows first, and keeps them. The rows go to the engine
     only: a review is no use of the task, so the ledger does not count it."""
-    from jangin.serve import replies
-
     if not rows:
         raise InputError("there are no rows to review", "choose another source")
+    info = entry.info
+    items = await (_labelled(ask, entry, rows) if info.kind in LABELLED else _written(ask, entry, rows))
+    items.sort(key=lambda item: (not item.contested, 1.0 if item.confidence is None else item.confidence))
+    schema = info.writing.schema if info.writing is not None else None
+    review = Review(info.name, info.sha256, source, info.labels, time.time(), items[:MOST_SHOWN], info.kind, schema)
+    name = os.urandom(8).hex()
+    await asyncio.to_thread(write_atomic, _folder(ask) / f"{name}.json", msgspec.json.encode(review))
+    return f"{PATH}/review/{name}"
+
+
+async def _labelled(ask: Ask, entry: Entry, rows: Rows) -> list[Item]:
+    from jangin.serve import replies
+
     items = []
+    single = entry.info.kind == "classify"
     for start in range(0, len(rows), 64):
         part = rows[start : start + 64]
         answers = await ask.server.fleet.answer(entry, [text for text, _ in part])
         for (text, other), row in zip(part, replies.rows(entry, answers)):
             ranked = replies.ranked(entry, row.probabilities, None)
-            chances = list(ranked.items())[:CHOICES]
-            if row.given[0] not in dict(chances):  # the rule for what is out of scope gives less likely labels too
+            chances = list(ranked.items())[: CHOICES if single else MOST_TAGS]
+            if single and row.given[0] not in dict(chances):  # the rule for what is out of scope gives less likely ones
                 chances = [(row.given[0], ranked[row.given[0]]), *chances[:-1]]
-            items.append(Item(text, row.given[0], round(row.confidence, 4), chances, other))
-    items.sort(key=lambda item: (not item.contested, item.confidence))
-    review = Review(entry.info.name, entry.info.sha256, source, entry.info.labels, time.time(), items[:MOST_SHOWN])
-    name = os.urandom(8).hex()
-    await asyncio.to_thread(write_atomic, _folder(ask) / f"{name}.json", msgspec.json.encode(review))
-    return f"{PATH}/review/{name}"
+            given = row.given[0] if single else row.given
+            items.append(Item(text, given, round(row.confidence, 4), chances, other))
+    return items
+
+
+async def _written(ask: Ask, entry: Entry, rows: Rows) -> list[Item]:
+    """As many as can be written in WRITING_S; a row that is too long for the specialist has no answer."""
+    items: list[Item] = []
+    begun = time.monotonic()
+    for start in range(0, len(rows), AT_ONCE):
+        if items and time.monotonic() - begun > WRITING_S:
+            break
+        items += await asyncio.gather(*(_one(ask, entry, *row) for row in rows[start : start + AT_ONCE]))
+    return items
+
+
+async def _one(ask: Ask, entry: Entry, text: str, other: Any) -> Item:
+    from jangin.serve import asked, wire
+
+    body = {"model": entry.info.name, "messages": [{"role": "user", "content": text}]}
+    try:
+        order = asked.of_chat(wire.read_chat(msgspec.json.encode(body)), entry.info, entry.handle)
+        with ask.server.fleet.write(entry, order) as writing:
+            given = "".join([piece async for piece in writing])
+    except RequestError as error:
+        if error.status == 429:
+            raise
+        return Item(text, None, 0.0, [], other)
+    end = writing.finished
+    fields = sorted((end.fields or {}).items(), key=lambda each: each[1]) if end is not None else []
+    answer = decisions.as_answer(entry.info.kind, [], given)
+    return Item(text, answer, None if end is None else end.confidence, fields, other)
 
 
 def _read(ask: Ask) -> tuple[Path, Review]:
@@ -248,7 +194,13 @@ def _read(ask: Ask) -> tuple[Path, Review]:
 async def walk(ask: Ask) -> Response:
     _, review = await asyncio.to_thread(_read, ask)
     at = _place(ask.query.get("at", ""), review)
-    return ask.page("review.html", review=review, at=at, id=ask.path["id"], source=SOURCES[review.source])
+    return _shown(ask, review, at)
+
+
+def _shown(ask: Ask, review: Review, at: int | None, error: JanginError | None = None) -> Response:
+    about = {"review": review, "at": at, "id": ask.path["id"], "source": SOURCES[review.source], "error": error}
+    status = 200 if error is None else getattr(error, "status", 400)
+    return ask.page("review.html", status, told=decisions.told, written=decisions.written, form=ask.form, **about)
 
 
 def _place(text: str, review: Review) -> int | None:
@@ -259,18 +211,19 @@ def _place(text: str, review: Review) -> int | None:
 
 
 async def label(ask: Ask) -> Response:
-    """What a reader decided of one row; goes on to the next."""
-    at, chosen = ask.field("at", 6), ask.form.get("label", "")
+    """What a reader decided of one row; goes on to the next. What is no answer of the task is shown again."""
+    at = ask.field("at", 6)
     path, review = await asyncio.to_thread(_read, ask)
     if not (at.isascii() and at.isdigit() and int(at) < len(review.items)):
         raise RequestError(f"there is no row {at[:6]} in this review", param="at")
     item = review.items[int(at)]
     if ask.form.get("skip"):
         item.decided, item.skipped = None, True
-    elif chosen in review.labels:
-        item.decided, item.skipped = chosen, False
     else:
-        raise RequestError(f"'{chosen[:80]}' is no label of this task", param="label")
+        try:
+            item.decided, item.skipped = decisions.decided(review, ask.form), False
+        except RequestError as error:
+            return _shown(ask, review, int(at), error)
     write_atomic(path, msgspec.json.encode(review))  # small, and in the loop: no two decisions overtake one another
     following = int(at) + 1
     return ask.to(f"{PATH}/review/{ask.path['id']}" + (f"?at={following}" if following < len(review.items) else ""))

@@ -24,12 +24,15 @@ MOST = 2_000
 
 
 class Session:
-    """One browser. key_id, sha256: of the key it signed in with; both empty where the server has no keys."""
+    """One browser. key_id, sha256: of the key it signed in with; both empty where the server has no keys.
 
-    __slots__ = ("begun", "csrf", "key_id", "seen", "sha256")
+    person: who an issuer says that it is, instead of a key of the file: what they may do here, until the session ends.
+    """
 
-    def __init__(self, key_id: str = "", sha256: str = ""):
-        self.key_id, self.sha256 = key_id, sha256
+    __slots__ = ("begun", "csrf", "key_id", "person", "seen", "sha256")
+
+    def __init__(self, key_id: str = "", sha256: str = "", person: Key | None = None):
+        self.key_id, self.sha256, self.person = key_id, sha256, person
         self.csrf = secrets.token_urlsafe(24)
         self.begun = self.seen = time.monotonic()
 
@@ -85,10 +88,16 @@ def cookie_of(request: Request, name: str = COOKIE) -> str:
     return "" if found is None else found.value
 
 
-def set_cookie(name: str, value: str, secure: bool, *, lasts_s: int | None = None) -> str:
+def set_cookie(name: str, value: str, secure: bool, *, lasts_s: int | None = None, site: str = "Strict") -> str:
     """The header's value. lasts_s: None, until the browser is closed; 0 removes it."""
     lasting = "" if lasts_s is None else f"; Max-Age={lasts_s}"
-    return f"{name}={value}; Path={PATH}; HttpOnly; SameSite=Strict{lasting}{'; Secure' if secure else ''}"
+    return f"{name}={value}; Path={PATH}; HttpOnly; SameSite={site}{lasting}{'; Secure' if secure else ''}"
+
+
+def inside(to: str) -> str:
+    """A path of the console, and never another site's."""
+    fits = to == PATH or to.startswith((f"{PATH}/", f"{PATH}?"))
+    return to if fits and not set(to) & set("\\\r\n") and not to.startswith(f"{PATH}/signin") else PATH
 
 
 def key_of(keys: Keys, session: Session) -> Key | str:

@@ -8,9 +8,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from jangin.access.keys import hash_of
-from jangin.console import view
+from jangin.console import said, view
 from jangin.console.desk import THEMES, Ask, Desk, form_of, language_of, secure, theme_of
-from jangin.console.session import COOKIE, PATH, Session, cookie_of, set_cookie, why_not
+from jangin.console.session import COOKIE, PATH, Session, cookie_of, inside, set_cookie, why_not
 from jangin.errors import RequestError
 
 YEAR_S = 365 * 24 * 3600
@@ -28,7 +28,9 @@ WHY = {
 def asked(desk: Desk, request: Request, why: str) -> Response:
     """Instead of a page that needs a session. why: why there is none, where that is known."""
     if "application/json" in request.headers.get("accept", ""):
-        return JSONResponse({"error": WHY.get(why, "sign in first"), "hint": f"open {PATH}/signin"}, 401)
+        say, tell = view.translator(language_of(request)), said.teller(language_of(request))
+        said_why = say(WHY[why]) if why in WHY else tell("sign in first")
+        return JSONResponse({"error": said_why, "hint": tell(f"open {PATH}/signin")}, 401)
     if request.method != "GET":
         return _form(desk, request, why or "over", 401)
     back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
@@ -59,7 +61,7 @@ async def answer(desk: Desk, request: Request) -> Response:
         return _form(desk, request, why_not(keys, sha256), 401)
     desk.sessions.end(cookie_of(request))
     name = desk.sessions.begin(Session(key.id, sha256))
-    response = RedirectResponse(_inside(form.get("to", "")), 303)
+    response = RedirectResponse(inside(form.get("to", "")), 303)
     response.headers.append("set-cookie", set_cookie(COOKIE, name, secure(desk, request)))
     return response
 
@@ -73,7 +75,7 @@ async def leave(ask: Ask) -> Response:
 
 async def settings(ask: Ask) -> Response:
     """Language and colours."""
-    response = ask.to(_inside(ask.field("to", 2_000)))
+    response = ask.to(inside(ask.field("to", 2_000)))
     if (language := ask.field("language")) in view.LANGUAGES:
         kept = set_cookie("jangin_language", language, secure(ask.desk, ask.request), lasts_s=YEAR_S)
         response.headers.append("set-cookie", kept)
@@ -88,7 +90,7 @@ def _form(desk: Desk, request: Request, why: str, status: int = 200) -> Response
     """The form, with a session of its own that only carries its token."""
     found = desk.sessions.find(cookie_of(request))
     session = found or Session()
-    to = _inside(request.query_params.get("to", ""))
+    to = inside(request.query_params.get("to", ""))
     page = view.render(
         "signin.html",
         language_of(request),
@@ -96,15 +98,10 @@ def _form(desk: Desk, request: Request, why: str, status: int = 200) -> Response
         why=WHY.get(why, ""),
         to=to,
         csrf=session.csrf,
+        issuer=desk.oidc.provider.name if desk.oidc is not None else "",
         here=PATH,
     )
     response = HTMLResponse(page, status)
     if found is None:
         response.headers.append("set-cookie", set_cookie(COOKIE, desk.sessions.begin(session), secure(desk, request)))
     return response
-
-
-def _inside(to: str) -> str:
-    """A path of the console, and never another site's."""
-    inside = to == PATH or to.startswith((f"{PATH}/", f"{PATH}?"))
-    return to if inside and not set(to) & set("\\\r\n") and not to.startswith(f"{PATH}/signin") else PATH

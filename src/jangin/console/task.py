@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+from markupsafe import Markup
 from starlette.responses import FileResponse, Response
 
 from jangin import bars, charts, report
 from jangin.bundle import identity
-from jangin.console import evidence, figures, view
-from jangin.console.desk import Ask
+from jangin.console import evidence, figures, said
+from jangin.console.desk import Ask, Desk
 from jangin.console.overview import address, tone_of
 from jangin.errors import DataError, RequestError
 from jangin.evals import render
@@ -32,13 +34,13 @@ def entry_of(ask: Ask) -> Entry:
     return ask.server.fleet.get(name, ask.sees)
 
 
-async def looked_at(ask: Ask, folder: Path) -> report.Found:
-    return await ask.desk.kept(("found", folder), figures.marks(folder), lambda: report.look_at(folder))
+async def looked_at(desk: Desk, folder: Path) -> report.Found:
+    return await desk.kept(("found", folder), figures.marks(folder), lambda: report.look_at(folder))
 
 
 async def show(ask: Ask) -> Response:
     entry = entry_of(ask)
-    found = await looked_at(ask, entry.folder)
+    found = await looked_at(ask.desk, entry.folder)
     examples: list[evidence.Confused] = []
     if ask.admin:  # the rows of validation are the task's own texts
         mark = figures.marks(entry.folder)
@@ -50,8 +52,8 @@ async def show(ask: Ask) -> Response:
         found=found,
         tone="bad" if found.invalid else tone_of(entry),
         address=address(entry.info.name),
-        ladder=ladder(found),
-        calibration=calibration(found),
+        ladder=ladder(found, ask.tell),
+        calibration=calibration(found, ask.tell),
         pairs=report.pairs(found),
         examples=examples,
         classes=classes(ask, found),
@@ -61,17 +63,17 @@ async def show(ask: Ask) -> Response:
     )
 
 
-def ladder(found: report.Found) -> Any:
+def ladder(found: report.Found, tell: said.Say) -> Any:
     points = report.points(found)
     if not points:
         return None
     metric = METRIC_NAMES.get(found.rungs[0].metric, found.rungs[0].metric)
-    return view.drawing(charts.ladder(points, f"{metric} on validation", report.bars(found)))
+    return said.drawing(charts.ladder(points, f"{metric} on validation", report.bars(found)), tell)
 
 
-def calibration(found: report.Found) -> Any:
+def calibration(found: report.Found, tell: said.Say) -> Any:
     bins, where = report.bins(found)
-    return {"chart": view.drawing(charts.calibration(bins)), "where": where} if bins else None
+    return {"chart": said.drawing(charts.calibration(bins), tell), "where": where} if bins else None
 
 
 def classes(ask: Ask, found: report.Found) -> Any:
@@ -81,29 +83,50 @@ def classes(ask: Ask, found: report.Found) -> Any:
         return None
     drawn = [(each.label, each.right / each.n if each.n else 0.0, f"{each.right:,} / {each.n:,}") for each in rows]
     told = ask.say("Share right of each class, the weakest first")
-    some = view.drawing(bars.classes(drawn[:SHOWN_CLASSES], told))
-    rest = view.drawing(bars.classes(drawn[SHOWN_CLASSES:], told)) if len(drawn) > SHOWN_CLASSES else None
+    some = said.drawing(bars.classes(drawn[:SHOWN_CLASSES], told))
+    rest = said.drawing(bars.classes(drawn[SHOWN_CLASSES:], told)) if len(drawn) > SHOWN_CLASSES else None
     return {"some": some, "rest": rest, "more": len(drawn) - SHOWN_CLASSES}
 
 
 async def certificate(ask: Ask) -> Response:
     entry = entry_of(ask)
-    return await certificate_page(ask, entry.folder, entry.info.name, address(entry.info.name))
+    return await certificate_page(ask, entry.folder, entry.info.name, address(entry.info.name), entry.info.sha256)
 
 
-async def certificate_page(ask: Ask, folder: Path, name: str, back: str, files: bool = True) -> Response:
-    """The whole certificate, written anew from its JSON and the recorded answers, and what checking it found."""
-    found = await looked_at(ask, folder)
+async def certificate_page(ask: Ask, folder: Path, name: str, back: str, loaded: str | None = None) -> Response:
+    """The whole certificate, and what checking it found. loaded: the identity that answers; None: none does yet, and
+    there are no files to keep."""
+    found = await checked(ask.desk, folder, name, loaded)
+    body = "" if found.invalid else await written(ask.desk, folder, ask.language)
+    there = [each for each in FILES if loaded and (folder / each).is_file()]
+    return ask.page("certificate.html", name=name, found=found, address=back, body=body, files=there)
+
+
+async def checked(desk: Desk, folder: Path, name: str, loaded: str | None) -> report.Found:
+    """A specialist with its certificate; one of other weights than those loaded is not valid here.
+
+    Raises: RequestError 404 where there is none.
+    """
+    found = await looked_at(desk, folder)
     if found.certificate is None:
         raise RequestError(f"'{name}' has no certificate: jangin certify opens the test", status=404)
+    if loaded is not None and found.certificate.specialist["sha256"] != loaded:
+        said = "the certificate is of another specialist than the one that is loaded: reload it"
+        found = msgspec.structs.replace(found, invalid=True, problems=[*found.problems, said])
+    return found
 
-    def written() -> str:
-        page = render.html(read(folder), read_answers(folder))
-        return page[page.index("<main>") + 6 : page.index("</main>")]
 
-    body = "" if found.invalid else await ask.desk.kept(("certificate", folder), figures.marks(folder), written)
-    there = [each for each in FILES if files and (folder / each).is_file()]
-    return ask.page("certificate.html", name=name, found=found, address=back, body=view.drawing(body), files=there)
+async def written(desk: Desk, folder: Path, language: str) -> Markup:
+    """The certificate as markup, written anew from its JSON and the recorded answers."""
+
+    def write() -> Markup:
+        tell = said.teller(language)
+        body = render.body(read(folder), read_answers(folder), tell)
+        for part in ('<div class="scroll"', "<figure"):  # wider than a phone: for the keyboard to scroll
+            body = body.replace(f"{part}>", f'{part} tabindex="0">')
+        return said.drawing(body, tell)
+
+    return await desk.kept(("certificate", folder, language), figures.marks(folder), write)
 
 
 async def certificate_file(ask: Ask) -> Response:
@@ -156,12 +179,15 @@ async def compare(ask: Ask) -> Response:
     choices = versions(ask, entry)
     if other not in [each["folder"] for each in choices]:
         raise RequestError("choose one of the versions that this page offers", status=404)
-    pair = [await looked_at(ask, folder) for folder in (entry.folder, Path(other))]
+    pair = [await looked_at(ask.desk, folder) for folder in (entry.folder, Path(other))]
     return ask.page(
         "compare.html",
         entry=entry,
         address=address(entry.info.name),
-        sides=[{"found": each, "ladder": ladder(each), "calibration": calibration(each)} for each in pair],
+        sides=[
+            {"found": each, "ladder": ladder(each, ask.tell), "calibration": calibration(each, ask.tell)}
+            for each in pair
+        ],
         rows=evidence.compared(ask.say, *pair),
         both=evidence.both(*pair),
     )

@@ -15,7 +15,7 @@ from starlette.background import BackgroundTask
 from starlette.responses import FileResponse, Response
 
 from jangin import bars
-from jangin.console import view
+from jangin.console import said
 from jangin.console.desk import Ask
 from jangin.errors import InputError, RequestError
 from jangin.ledger.book import Ledger
@@ -186,14 +186,14 @@ def _charts(ask: Ask, days: dict[str, Sums]) -> dict[str, Any]:
     ]
     compared = any(day.compared for day in each)
     return {
-        "requests": view.drawing(bars.stacked(names, routes, say("Requests of each day by route"))),
-        "money": view.drawing(bars.lines(names, money, say("Cost of each day against the reference"), "$"))
+        "requests": said.drawing(bars.stacked(names, routes, say("Requests of each day by route"))),
+        "money": said.drawing(bars.lines(names, money, say("Cost of each day against the reference"), "$"))
         if compared
         else None,
-        "energy": view.drawing(
+        "energy": said.drawing(
             bars.stacked(names, [(say("Energy"), [day.energy_wh for day in each])], say("Energy of each day, Wh"))
         ),
-        "egress": view.drawing(
+        "egress": said.drawing(
             bars.stacked(
                 names, [(say("Left"), [float(day.egress_bytes) for day in each])], say("Bytes that left each day")
             )

@@ -7,22 +7,21 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 
+from jangin.console import said
 from jangin.page import small
 
 HERE = Path(__file__).parent
 LANGUAGES = {"en": "English", "ko": "한국어"}
 TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
-_STYLE = re.compile(r' style="[^"]*"')
 
 
 class Static(msgspec.Struct, frozen=True):
@@ -96,9 +95,16 @@ def _environment() -> Environment:
         "millions": millions,
         "when": when,
         "short": _short,
+        "said": _said,
     }
     environment.filters |= filters
     return environment
+
+
+@pass_context
+def _said(context: Context, text: str) -> str:
+    """A sentence that another module composed, in the page's language."""
+    return said.teller(context["language"])(text)
 
 
 def _short(value: object, most: int = 12) -> str:
@@ -132,8 +138,3 @@ def when(at: float | int | None) -> str:
     if at is None:
         return "–"
     return datetime.fromtimestamp(at / 1e6 if at > 1e12 else at, UTC).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def drawing(svg: str) -> Markup:
-    """A chart of jangin.charts for a page whose policy forbids style attributes: its sizes stand in console.css."""
-    return Markup(_STYLE.sub("", svg))  # charts escape the texts in them

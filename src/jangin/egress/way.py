@@ -66,7 +66,7 @@ class Way:
             connector=aiohttp.TCPConnector(
                 limit=self._most,
                 keepalive_timeout=IDLE_S,
-                ssl=_tls() if self._url.scheme == "https" else True,
+                ssl=tls() if self._url.scheme == "https" else True,
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
@@ -117,7 +117,7 @@ def _translated(error: Exception) -> Lost | Silent:
     return Silent() if isinstance(error, asyncio.TimeoutError) else Lost(type(error).__name__)
 
 
-def _tls() -> ssl.SSLContext:
+def tls() -> ssl.SSLContext:
     """The certificates that this machine trusts, or those of SSL_CERT_FILE or SSL_CERT_DIR."""
     import truststore
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any, NamedTuple
 
@@ -58,40 +58,49 @@ def markdown(c: Certificate) -> str:
 
 def html(c: Certificate, answers: Sequence[Answer]) -> str:
     """One file without network or script. `answers` give the confusion pairs."""
+    return page(f"Certificate: {c.specialist['name']}", body(c, answers))
+
+
+def body(c: Certificate, answers: Sequence[Answer], say: Callable[[str], str] = str) -> str:
+    """What stands on that page. say: puts each sentence of ours into another language."""
+
+    def said(text: str) -> str:
+        return escape(say(text))
+
     verdict = c.result["verdict"]
-    title = f"Certificate: {c.specialist['name']}"
-    body = [
-        f'<p class="soft">Certificate · issued {escape(c.date)} · renew by {escape(c.renew_by)}</p>',
+    parts = [
+        f'<p class="soft">{said(f"Certificate · issued {c.date} · renew by {c.renew_by}")}</p>',
         f"<h1>{escape(c.specialist['name'])}</h1>",
         f"<p>{escape(c.task['description'])}</p>" if c.task["description"] else "",
-        f'<p><span class="verdict {TONE[verdict]}">{escape(verdict or "no bar: an estimate")}</span></p>',
-        f'<p class="lead">{escape(c.sentence)}</p>',
-        _difference(c),
-        '<div class="card"><h2>What it does not say</h2><ul>',
-        *(f"<li>{escape(said)}</li>" for said in c.not_said),
+        f'<p><span class="verdict {TONE[verdict]}">{said(verdict or "no bar: an estimate")}</span></p>',
+        f'<p class="lead">{said(c.sentence)}</p>',
+        _difference(c, said),
+        f'<div class="card"><h2>{said("What it does not say")}</h2><ul>',
+        *(f"<li>{said(each)}</li>" for each in c.not_said),
         "</ul></div>",
-        "<h2>Is replacing worth it?</h2><ul>",
-        *(f"<li>{escape(each.says)}</li>" for each in c.cost.break_even),
+        f"<h2>{said('Is replacing worth it?')}</h2><ul>",
+        *(f"<li>{said(each.says)}</li>" for each in c.cost.break_even),
         "</ul>",
     ]
     for section in sections(c):
-        body.append(f"<h2>{escape(section.title)}</h2>")
+        parts.append(f"<h2>{said(section.title)}</h2>")
         if section.title.startswith("Are its"):
-            body.append(f"<figure>{charts.calibration(c.calibration['bins'])}</figure>")
-        body.append(_facts(section.facts))
+            parts.append(f"<figure>{charts.calibration(c.calibration['bins'])}</figure>")
+        parts.append(_facts(section.facts, say))
         if section.title == "The comparison":
-            body += [_per_class(c), _confusions(c, answers)]
-    body.append(f"<h2>Check it yourself</h2><pre>{escape(CHECK)}</pre><p class='soft'>id <code>{c.id}</code></p>")
-    return page(title, "\n".join(body))
+            parts += [_per_class(c, say), _confusions(c, answers, say)]
+    check = f"<pre>{escape(CHECK)}</pre><p class='soft'>id <code>{c.id}</code></p>"
+    parts.append(f"<h2>{said('Check it yourself')}</h2>{check}")
+    return "\n".join(parts)
 
 
-def _difference(c: Certificate) -> str:
+def _difference(c: Certificate, said: Callable[[str], str]) -> str:
     result = c.result
     if result["reference_score"] is None or result["difference"] is None:
         return ""
     chart = charts.difference(result["difference"], result["lower"], result["upper"], c.claim.margin)
     caption = f"{METRIC_NAMES.get(c.claim.metric, c.claim.metric)}: ours minus the reference's, with its limits"
-    return f"<figure>{chart}<figcaption>{escape(caption)}</figcaption></figure>"
+    return f"<figure>{chart}<figcaption>{said(caption)}</figcaption></figure>"
 
 
 def _comparison(c: Certificate) -> list[tuple[str, str, str]]:
@@ -252,38 +261,41 @@ def _by(c: Certificate) -> str:
     return "Field by field" if c.specialist["kind"] == "extract" else "Class by class"
 
 
-def _per_class(c: Certificate) -> str:
+def _per_class(c: Certificate, say: Callable[[str], str]) -> str:
     headers, rows = _classes(c)
     if not rows:
         return ""
     numeric = [column for column, name in enumerate(headers) if name not in ("class", "field", "finding")]
-    note = "<p class='soft'>Weakest first.</p>"
+    note = "Weakest first."
     if "finding" in headers:
         note = (
-            "<p class='soft'>Weakest first. Findings: exact McNemar tests, corrected for their number (Holm). "
-            "“No difference shown” is not “equal”.</p>"
+            "Weakest first. Findings: exact McNemar tests, corrected for their number (Holm). "
+            "“No difference shown” is not “equal”."
         )
-    return f"<h3>{_by(c)}</h3>{note}{folded(12, headers, rows, numeric)}"
+        rows = [[*row[:-1], say(row[-1])] for row in rows]
+    shown = folded(12, [say(each) for each in headers], rows, numeric, say)
+    return f"<h3>{escape(say(_by(c)))}</h3><p class='soft'>{escape(say(note))}</p>{shown}"
 
 
-def _confusions(c: Certificate, answers: Sequence[Answer]) -> str:
+def _confusions(c: Certificate, answers: Sequence[Answer], say: Callable[[str], str]) -> str:
     if c.specialist["kind"] != "classify":
         return ""
     pairs = charts.confusions([row.gold for row in answers], [row.answer for row in answers])
+    title = f"<h3>{escape(say('Commonest mistakes'))}</h3>"
     if not pairs:
-        return "<h3>Commonest mistakes</h3><p>None: every answer is right.</p>"
+        return f"{title}<p>{escape(say('None: every answer is right.'))}</p>"
     rows = [[truth, answer, f"{count:,}", f"{share:.0%}"] for truth, answer, count, share in pairs]
-    headers = ["truth", "answered", "times", "of that class"]
-    return f"<h3>Commonest mistakes</h3>{table(headers, rows, numeric=(2, 3))}"
+    headers = [say(each) for each in ("truth", "answered", "times", "of that class")]
+    return title + table(headers, rows, numeric=(2, 3))
 
 
-def _facts(facts: Sequence[tuple[str, str, str]]) -> str:
+def _facts(facts: Sequence[tuple[str, str, str]], say: Callable[[str], str]) -> str:
     rows = "".join(
-        f"<tr><td>{escape(name)}</td>"
+        f"<tr><td>{escape(say(name))}</td>"
         + (
-            f"<td>{_value(value)}</td><td class=how>{escape(how)}</td>"
+            f"<td>{_value(say(value))}</td><td class=how>{escape(say(how))}</td>"
             if how
-            else f"<td colspan=2>{_value(value)}</td>"
+            else f"<td colspan=2>{_value(say(value))}</td>"
         )
         + "</tr>"
         for name, value, how in facts

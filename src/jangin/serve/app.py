@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import re
 import time
@@ -62,6 +63,7 @@ class Server:
         self.exposition = Exposition(observers.metrics, fleet, door)
         self.started = int(time.time())
         self.bodies = Bodies()
+        self.forget: Callable[[Path], None] | None = None  # a folder that is no longer in service
 
 
 class Endpoint:
@@ -266,7 +268,10 @@ async def reload(server: Server, body: bytes, visit: Visit) -> Reply:
 async def unload(server: Server, body: bytes, visit: Visit) -> Reply:
     request = wire.read(body, wire.ModelRequest)
     await admin.recorded(server, visit, "unload", model=request.model)
+    folder = server.fleet.get(request.model).folder
     await server.fleet.unload(request.model)
+    if server.forget is not None:
+        await asyncio.to_thread(server.forget, folder)
     return Reply(replies.encode({"status": "unloaded", "model": request.model}), [JSON])
 
 
@@ -302,7 +307,7 @@ def create(
 ) -> ASGIApp:
     """The ASGI application over a fleet, a door, and perhaps a way out, which somebody else starts and stops.
 
-    rooms: of the console; None: there is none.
+    rooms: of the pages for people; None: there are none.
     """
     server = Server(fleet, door or Door(), behind_proxy, outlet, observers or Observers())
     endpoints = {path: Endpoint(server, path.removeprefix("/v1/"), work) for path, work in POSTS.items()}
@@ -315,11 +320,12 @@ def create(
     routes += [Route(path, one, methods=["GET", "POST"] if path in endpoints else None) for path, one in gets.items()]
     framework = Starlette(routes=routes, exception_handlers={HTTPException: shown.http_error})
     framework.router.redirect_slashes = False  # it would send clients, with their keys, to whatever `host` they named
-    console: ASGIApp | None = None
+    fronts: dict[str, ASGIApp] = {}
     if rooms is not None:
-        from jangin.console.app import console as made  # with a template engine, which other servers need not
+        from jangin.console.app import fronts as made  # with a template engine, which other servers need not
 
-        console = made(server, rooms)
+        fronts = made(server, rooms)
+        server.forget = None if rooms.remembered is None else rooms.remembered.remove
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         # The routes that carry the traffic skip the framework's layers, a tenth of a request's time.
@@ -330,8 +336,9 @@ def create(
             if straight is not None:
                 await straight(scope, receive, send)
                 return
-        if console is not None and scope["type"] == "http" and (scope["path"] + "/").startswith("/console/"):
-            await console(scope, receive, send)
+        front = fronts.get("/" + scope["path"].split("/", 2)[1]) if fronts and scope["type"] == "http" else None
+        if front is not None:
+            await front(scope, receive, send)
             return
         await framework(scope, receive, send)
 

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import yaml
 
 from jangin.egress.server import Server, read_server
 from jangin.errors import InputError
 
+if TYPE_CHECKING:
+    from jangin.console.provider import Provider
+
+KEYS = ("egress", "oidc")
 MAX_BYTES = 1 << 20
 
 
-def read_config(path: Path) -> Server:
-    """The part that says what may leave, under `egress:`. Raises: InputError naming file, key and value."""
+class Config(NamedTuple):
+    """egress: what may leave. provider: who signs people in to the console; None: keys alone do."""
+
+    egress: Server
+    provider: Provider | None = None
+
+
+def read_config(path: Path) -> Config:
+    """What stands under `egress:` and `oidc:`. Raises: InputError naming file, key and value."""
     try:
         with path.open("rb") as stream:
             raw = stream.read(MAX_BYTES + 1)
@@ -22,8 +34,13 @@ def read_config(path: Path) -> Server:
         raise InputError(f"'{path}' cannot be read: {error.strerror}", "check --config") from None
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError):
         raise InputError(f"'{path}' is no YAML", "write 'egress: {...}' as docs/egress.md says") from None
-    if not isinstance(found, dict) or set(found) - {"egress"}:
-        extra = sorted(map(str, set(found) - {"egress"}))[:3] if isinstance(found, dict) else []
+    if not isinstance(found, dict) or set(found) - set(KEYS):
+        extra = sorted(map(str, set(found) - set(KEYS))) if isinstance(found, dict) else []
         about = f"unknown key '{extra[0]}'" if extra else "it is no mapping"
-        raise InputError(f"{path.name}: {about}; expected the key 'egress'", "see docs/egress.md")
-    return read_server(found.get("egress") or {}, path.name)
+        raise InputError(f"{path.name}: {about}; expected the keys 'egress' and 'oidc'", "see docs/egress.md")
+    server = read_server(found.get("egress") or {}, path.name)
+    if found.get("oidc") is None:
+        return Config(server)
+    from jangin.console.provider import read_provider  # which other servers need not
+
+    return Config(server, read_provider(found["oidc"], path.name))

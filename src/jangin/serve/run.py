@@ -34,6 +34,7 @@ from jangin.task import load_task
 from jangin.terms import Terms
 
 if TYPE_CHECKING:
+    from jangin.console.provider import Provider
     from jangin.console.rooms import Rooms
     from jangin.egress.server import Server as Operator
     from jangin.serve.fleet import Fleet
@@ -64,6 +65,7 @@ def serve(
     log: Style = "errors",
     otel: bool | None = None,
     console: bool = False,
+    public_certificates: bool = False,
 ) -> int:
     """Serves until SIGTERM or SIGINT; returns 0. Port 0 takes a free one; the address line on stdout says which.
     `prefix_cache`: as `Decoder` says, of specialists that write.
@@ -76,7 +78,7 @@ def serve(
         config: the operator's file (docs/egress.md); None: nothing may leave. tasks: folders of tasks whose requests
             pass through to another API.
         log: which requests are a line on stderr. otel: export by OTLP; None: if its environment variable is set.
-        console: pages for people at /console.
+        console: pages for people at /console. public_certificates: pages for everybody at /certificates.
     Raises: InputError for an address that may not or cannot be used, or a JANGIN_HEADS_MB that is no number;
         BundleError, BaseModelError from loading;
         StorageError for a ledger or an audit log that cannot be written; MissingExtraError for `otel`.
@@ -87,11 +89,16 @@ def serve(
     if tls is not None:
         _check_tls(*tls)
     state = None if state is None else Path(state)
-    operator = None
+    operator = provider = None
     if config is not None:
         from jangin.serve.config import read_config
 
-        operator = read_config(Path(config))
+        operator, provider = read_config(Path(config))
+    if provider is not None and (open_to_all or state is None or not console):
+        what = "answers without keys" if open_to_all else "keeps nothing" if state is None else "has no console"
+        raise InputError(
+            f"oidc signs people in to the console, and this server {what}", "see docs/console.md, Signing in"
+        )
     if operator is not None and operator.egress == "allow" and state is None:
         raise InputError("what leaves is written down, and this server keeps nothing", "name a --state folder")
     found = None if open_to_all or state is None else Keys(state / KEYS)
@@ -112,6 +119,7 @@ def serve(
         watches, secret = (None, os.urandom(32)) if state is None else (state / WATCHES, _secret(state / SECRET))
         upstreams = () if operator is None else operator.upstreams
         withheld = {each.key_env for each in upstreams if each.key_env}
+        withheld |= {provider.secret_env} if provider is not None and provider.secret_env else set()
         fleet = Fleet(
             engine_timeout_s,
             max_waiting,
@@ -121,7 +129,7 @@ def serve(
             secret=secret,
             withheld=withheld,
         )
-        rooms = _rooms(state) if console else None
+        rooms = _rooms(state, console, public_certificates, provider) if console or public_certificates else None
         options = _Options(
             behind_proxy, json_output, tls, made, operator, _terms_of(tasks), Observers(telemetry), rooms
         )
@@ -141,10 +149,11 @@ class _Options(NamedTuple):
     rooms: Rooms | None
 
 
-def _rooms(state: Path | None) -> Rooms:
+def _rooms(state: Path | None, console: bool, public: bool, provider: Provider | None) -> Rooms:
     from jangin.console.rooms import Rooms
 
-    return Rooms(None if state is None else state / CONSOLE)
+    workspace = None if state is None or not console else state / CONSOLE
+    return Rooms(workspace, console=console, public=public, provider=provider)
 
 
 def _make_state(folder: Path) -> None:
@@ -294,6 +303,8 @@ async def _serve(
     with _signals(server):
         try:
             await fleet.load_all([Path(folder) for folder in folders])
+            if options.rooms is not None and options.rooms.remembered is not None:
+                await options.rooms.remembered.bring_back(fleet)
             if options.observers.telemetry is not None:
                 await door.record("server.telemetry", {"to": destination()})
                 warn("telemetry", f"figures of requests, no texts, go to {destination()}", to=destination())
@@ -301,7 +312,7 @@ async def _serve(
             policies = {e.info.name: e.terms.policy for e in fleet.entries.values()}
             policies |= {name: terms.policy for name, terms in options.tasks.items()}
             hashes = {name: hash_json(policy.document())[:16] for name, policy in policies.items()}
-            await door.record("server.started", {**about, "policies": hashes, "egress": _leaving(options.operator)})
+            await door.record("server.started", {**about, "policies": hashes, "egress": _leaving(options)})
             keeping = asyncio.create_task(housekeeping(fleet, door, outlet))
             if options.rooms is not None:
                 options.rooms.open()
@@ -317,11 +328,11 @@ async def _serve(
                 await outlet.close()
 
 
-def _leaving(operator: Operator | None) -> list[str]:
-    """Where anything may go at all."""
-    if operator is None or operator.egress == "deny":
-        return []
-    return [each.origin for each in operator.upstreams]
+def _leaving(options: _Options) -> list[str]:
+    """Where anything may go at all: questions of tasks, and sign-ins."""
+    operator, provider = options.operator, options.rooms.provider if options.rooms is not None else None
+    upstreams = () if operator is None or operator.egress == "deny" else operator.upstreams
+    return list(dict.fromkeys([*(each.origin for each in upstreams), *(provider.origins if provider else ())]))
 
 
 def _outlet(door: Door, options: _Options) -> Outlet | None:
@@ -377,8 +388,10 @@ def _announce(listener: socket.socket, infos: list[Any], options: _Options) -> N
         line = json.dumps({"address": address, "specialists": about} | ({"key": options.made} if options.made else {}))
     else:
         line = f"jangin serving {len(infos)} specialist{'s' if len(infos) != 1 else ''} on {address}"
-        if options.rooms is not None:
+        if options.rooms is not None and options.rooms.console:
             line += f"\nconsole: {address}/console"
+        if options.rooms is not None and options.rooms.public:
+            line += f"\ncertificates, for everybody: {address}/certificates"
         if options.made:
             line += f"\nthe first key, shown this once: {options.made}"
     print(line, flush=True)

@@ -87,13 +87,15 @@ function follow(place, address) {
 }
 for (const place of document.querySelectorAll("[data-follow]")) follow(place, place.dataset.follow);
 
-// Review: digits choose, Enter keeps the answer that is there, arrows walk, s leaves a row out, / searches a label.
+// Review: digits choose a label, set one, or go to a field; Enter keeps what is shown, arrows walk, s leaves a row out,
+// / searches a label, e goes into the text, Ctrl+Enter keeps it.
 const desk = document.querySelector("[data-review]");
 if (desk) {
-  const forms = { label: desk.querySelector("form[data-label]"), back: desk.querySelector("a[rel=prev]"), next: desk.querySelector("a[rel=next]") };
+  const form = desk.querySelector("form[data-label]");
+  const at = (selector) => desk.querySelector(selector);
   const choose = (value) => {
-    forms.label.querySelector("input[name=label]").value = value;
-    forms.label.requestSubmit();
+    form.querySelector("input[name=label]").value = value;
+    form.requestSubmit();
   };
   for (const button of desk.querySelectorAll("button[data-choice]")) {
     button.addEventListener("click", () => choose(button.dataset.choice));
@@ -107,15 +109,26 @@ if (desk) {
     else search.setCustomValidity(search.dataset.unknown), search.reportValidity();
   });
   search?.addEventListener("input", () => search.setCustomValidity(""));
+  const keep = () => {
+    const button = at("button[data-given], button[data-keep]");
+    if (button) button.click();
+  };
   document.addEventListener("keydown", (event) => {
-    if (event.target.closest("input, textarea, select") || event.ctrlKey || event.metaKey || event.altKey) return;
-    const at = (selector) => desk.querySelector(selector);
-    if (/^[1-9]$/.test(event.key)) at(`button[data-digit="${event.key}"]`)?.click();
-    else if (event.key === "Enter" && !event.target.closest("a, button")) at("button[data-given]")?.click();
+    const field = event.target.closest("input, textarea, select");
+    const typing = field && field.type !== "checkbox";
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && field) return event.preventDefault(), keep();
+    if (event.key === "Escape" && typing) return field.blur();
+    if (event.key === "Enter" && field && field.tagName !== "TEXTAREA" && field !== search) return event.preventDefault(), keep();
+    if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+    const digit = /^[1-9]$/.test(event.key) ? at(`[data-digit="${event.key}"]`) : null;
+    if (digit && digit.matches("select, input:not([type=checkbox])")) digit.focus();
+    else if (digit) digit.click();
+    else if (event.key === "Enter" && !event.target.closest("a, button")) keep();
     else if (event.key === "s") at("button[data-skip]")?.click();
-    else if (event.key === "ArrowLeft" || event.key === "k") forms.back?.click();
-    else if (event.key === "ArrowRight" || event.key === "j") forms.next?.click();
+    else if (event.key === "ArrowLeft" || event.key === "k") at("a[rel=prev]")?.click();
+    else if (event.key === "ArrowRight" || event.key === "j") at("a[rel=next]")?.click();
     else if (event.key === "/" && search) search.focus();
+    else if (event.key === "e" && at("[data-text]")) at("[data-text]").focus();
     else return;
     event.preventDefault();
   });
