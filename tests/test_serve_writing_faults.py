@@ -15,6 +15,7 @@ import httpx
 import psutil
 import pytest
 
+from jangin.ledger.book import Ledger
 from jangin.models.decoder import PARALLEL
 from jangin.serve.client import SLOWEST_PREFILL_TOK_S
 from jangin.serve.fleet import Fleet
@@ -105,6 +106,19 @@ def test_the_engine_stops_writing_for_a_client_that_went_away_and_for_no_other(s
     kept.close.set()
     kept.thread.join(30)
     wait_until(lambda: writing(url) == 0)
+
+
+def test_what_was_written_for_a_client_that_went_away_counts(folders: list[Path], tmp_path: Path) -> None:
+    with start(folders[:1], state=str(tmp_path / "state")) as (_, url):
+        stream = Stream(url, "one")
+        assert stream.begun.wait(30)
+        stream.close.set()
+        stream.thread.join(30)
+        with Ledger.open(tmp_path / "state" / "ledger.sqlite", read_only=True) as ledger:
+            wait_until(lambda: ledger.totals().requests == 1)
+            (row,) = ledger.query().rows
+    assert (row.status, row.error_code) == (499, "client_closed")
+    assert row.prompt_tokens > 0 and row.completion_tokens > 0
 
 
 def test_an_answer_cancelled_while_it_waits_is_never_begun(folders: list[Path]) -> None:
