@@ -42,7 +42,9 @@ def main() -> None:
     parser.add_argument("--again", help="names of sides whose rounds are forgotten first, with commas")
     parser.add_argument("--adapter", type=Path, help="a bundle of the rung smollm2-135m-lora on DATA, for llama.cpp")
     parser.add_argument("--out", type=Path, default=RESULT)
-    parser.add_argument("--kept", action="store_true", help="measure nothing: the document from the rounds that are kept")
+    parser.add_argument(
+        "--kept", action="store_true", help="measure nothing: the document from the rounds that are kept"
+    )
     parser.add_argument("--page", action="store_true", help="only write docs/speed.md again")
     args = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a server under measurement ends too
