@@ -197,7 +197,8 @@ def test_an_unknown_rung_is_refused_with_the_names_there_are(tmp_path: Path) -> 
         train(classify_task(tmp_path), quiet=True, only=["ngram"])
     assert error.value.message == "no rung 'ngram' for this task"
     assert error.value.hint == (
-        "the rungs are: ngrams, minilm-l6, ngrams+minilm-l6, minilm-l6-tuned, ngrams+minilm-l6-tuned, "
+        "the rungs are: ngrams, minilm-l6-q8, ngrams+minilm-l6-q8, minilm-l6, ngrams+minilm-l6, minilm-l6-tuned, "
+        "ngrams+minilm-l6-tuned, "
         "smollm2-135m-lora, ngrams+smollm2-135m-lora"
     )
 
