@@ -92,7 +92,7 @@ def run(args: argparse.Namespace) -> None:
         "texts": len(ready.texts),
         "environments": environments([side for side in chosen if side.environment not in ready.absent], work),
         "absent": absent,
-        "sides": [told(side, rounds, args.rounds) for side in chosen],
+        "sides": [told(side, work, args.rounds) for side in chosen],
     }
     document["compared"] = summary(document["sides"])
     args.out.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
@@ -106,13 +106,15 @@ def filled(side: Side, work: Path, ready: preparing.Ready) -> tuple[Side, int]:
     return side.filled(**values), port
 
 
-def told(side: Side, rounds: Path, count: int) -> dict[str, Any]:
+def told(side: Side, work: Path, count: int) -> dict[str, Any]:
     """A side with its rounds; no path of this machine."""
-    command = " ".join(side.command).replace(str(Path(__file__).parent.parent), ".")
+    command = (
+        " ".join(side.command).replace(str(Path(__file__).resolve().parent.parent), ".").replace(str(work), "{work}")
+    )
     found = [
         json.loads(path.read_text("utf-8"))
         for n in range(count)
-        if (path := rounds / f"{side.name}.{n}.json").is_file()
+        if (path := work / "rounds" / f"{side.name}.{n}.json").is_file()
     ]
     about = {"name": side.name, "peer": side.peer, "setting": side.setting, "about": side.about}
     return {**about, "environment": side.environment, "command": command, "sample": side.sample, "rounds": found}

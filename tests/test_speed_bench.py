@@ -77,7 +77,22 @@ def test_a_peer_that_loses_requests_or_answers_otherwise_than_from_a_file_is_not
         "best_at_fastest": "quick-int8",
         "best_at_fastest_float32": "quick",
         "llama": "llama-bare",
+        "llama_float32": "llama-bare",
     }
+
+
+def test_what_computes_in_fewer_bits_is_held_against_the_rung_in_integers() -> None:
+    summary, _ = parts()
+    whole = side("jangin-minilm-l6-q8", "Jangin", "fastest", [750, 720, 750])
+    found = summary.summary([*SIDES, whole, side("st-openvino", "C", "fastest", [450, 450, 450])])
+    assert {name: (each["ours"], each["theirs"]) for name, each in found.items()} == {
+        "best_at_defaults": ("jangin-minilm-l6", "slow"),
+        "best_at_fastest": ("jangin-minilm-l6-q8", "quick-int8"),
+        "best_at_fastest_float32": ("jangin-minilm-l6", "quick"),
+        "llama": ("jangin-minilm-l6-q8", "llama-bare"),
+        "llama_float32": ("jangin-minilm-l6", "llama-bare"),
+    }
+    assert found["best_at_fastest"]["of_rounds"] == [1.5, 1.5, 1.5]
 
 
 def test_a_ratio_is_the_median_of_the_rounds_ratios() -> None:

@@ -18,6 +18,7 @@ ASKED = {
     "best_at_fastest": "the best peer at its fastest",
     "best_at_fastest_float32": "the same, of those in float32",
     "llama": "llama.cpp's server on the 135M",
+    "llama_float32": "the same, in float32",
 }
 
 

@@ -115,7 +115,14 @@ def sides(labels: Sequence[str], codes: Sequence[str], adapter: tuple[str, Seque
             "st-onnx-int8-x2", learn, FASTEST, sf, head, "the same, two workers of one thread", *int8, *batched, *two
         ),
         python(
-            "st-openvino", learn, FASTEST, ov, head, "OpenVINO, its own arithmetic; batches of 16", *ov_own, *batched
+            "st-openvino",
+            learn,
+            FASTEST,
+            ov,
+            head,
+            "OpenVINO, bfloat16 by its own choice; batches of 16",
+            *ov_own,
+            *batched,
         ),
         python(
             "st-openvino-int8", learn, FASTEST, ov, head, "OpenVINO int8, calibrated; batches of 16", *ov_int8, *batched

@@ -13,6 +13,10 @@ OURS = "jangin-minilm-l6"  # the rung that stands on the same base and nothing e
 FASTEST_OURS = (
     "jangin-minilm-l6-q8"  # the same base in integers; held against each peer's fastest, in whatever arithmetic
 )
+OTHER = (
+    "int8",
+    "openvino",
+)  # in a side's name: not in float32; OpenVINO computes in bfloat16 where the processor has it
 FIGURES = {
     "per_s": ("busy", "per_s"),
     "p50_ms": ("busy", "p50_ms"),
@@ -90,12 +94,15 @@ def summary(sides: Sequence[Told]) -> dict[str, Any]:
     """What the targets ask; None where a side of it was not measured."""
     mine = {side["name"]: side for side in sides if side["rounds"]}
     held = dict.fromkeys(TARGETS, mine.get(OURS))
-    held["best_at_fastest"] = mine.get(FASTEST_OURS) or mine.get(OURS)
+    held["best_at_fastest"] = held["llama"] = mine.get(FASTEST_OURS) or mine.get(OURS)
     wanted = {
         "best_at_defaults": best(sides, DEFAULTS),
         "best_at_fastest": best(sides, FASTEST),
-        "best_at_fastest_float32": best([side for side in sides if "int8" not in side["name"]], FASTEST),
+        "best_at_fastest_float32": best(
+            [side for side in sides if not set(OTHER) & set(side["name"].split("-"))], FASTEST
+        ),
         "llama": best(sides, FASTEST, LLAMA),
+        "llama_float32": best(sides, FASTEST, LLAMA),
     }
     return {
         name: None if (ours := held[name]) is None or side is None else ratio(ours, side) | {"target": TARGETS[name]}
@@ -103,4 +110,10 @@ def summary(sides: Sequence[Told]) -> dict[str, Any]:
     }
 
 
-TARGETS = {"best_at_defaults": 3.0, "best_at_fastest": 1.0, "best_at_fastest_float32": 1.0, "llama": 15.0}
+TARGETS = {
+    "best_at_defaults": 3.0,
+    "best_at_fastest": 1.0,
+    "best_at_fastest_float32": 1.0,
+    "llama": 15.0,
+    "llama_float32": 15.0,
+}

@@ -12,6 +12,7 @@ import msgspec
 
 WIDTH, HEIGHT = 720, 340
 LEFT, RIGHT, TOP, BOTTOM = 64, 24, 20, 52
+DIGIT = 7.0  # pixels that a digit of a label is wide, at most
 
 
 class Point(msgspec.Struct, frozen=True):
@@ -155,7 +156,8 @@ def _ticks_log(low: float, high: float, x: Any) -> list[str]:
             value = factor * 10.0**power
             if low <= math.log10(value) <= high:
                 shown = f"{value:.12f}".rstrip("0").rstrip(".") if value < 1 else f"{value:g}"
-                parts.append(_text(x(value), HEIGHT - BOTTOM + 18, shown, "middle", "soft"))
+                anchor = "middle" if x(value) + DIGIT * len(shown) / 2 < WIDTH else "end"  # or its end would be cut off
+                parts.append(_text(x(value), HEIGHT - BOTTOM + 18, shown, anchor, "soft"))
     return parts
 
 
