@@ -18,7 +18,7 @@ import onnxruntime as ort
 from onnx import TensorProto, helper
 
 from jangin.bases import catalogue
-from jangin.models.encoder import base_files
+from jangin.models.encoder import _tokenizer, base_files
 from tasks_written import read
 
 BASE = "minilm-l6"
@@ -50,8 +50,6 @@ def main() -> None:
 
 
 def ranges(texts: list[str]) -> list[tuple[float, float]]:
-    from jangin.models.encoder import _tokenizer
-
     files = base_files(BASE)
     assert files.tokenizer is not None
     tokenizer = _tokenizer(files.tokenizer)

@@ -35,6 +35,7 @@ import numpy as np
 from jangin.bases import pull
 from jangin.models.base import Floats
 from jangin.task import load_task
+from jangin.train.climb import chosen_rungs
 from jangin.train.encoder import TunedRung
 from jangin.train.rungs import Attempt, Shipped, ladder
 from jangin.train.workshop import Workshop
@@ -171,9 +172,7 @@ def ours(method: str, cell: Cell, rows: list[Row], judged: list[Row]) -> Iterato
         begin = time.perf_counter()
         shop = Workshop(load_task(task), cell.seed, Path(folder) / "work", True)
         ready_s, parts_s = time.perf_counter() - begin, {"ngrams": 0.0}
-        for rung in ladder(shop):
-            if getattr(rung, "named_only", False):
-                continue
+        for rung in chosen_rungs(ladder(shop)):
             tuned = isinstance(rung, TunedRung)
             if rung.name.endswith("-lora") or tuned != (method == "jangin-tuned"):
                 continue

@@ -73,6 +73,20 @@ def clean(window: Window) -> None:
     assert window.complaints == []
 
 
+def written(path: Path, texts: list[str]) -> Path:
+    path.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts), "utf-8")
+    return path
+
+
+def begin_review(window: Window, place: Place, rows: Path) -> None:
+    """Signed in, with a file's rows to look through."""
+    window.sign_in(place.secret)
+    window.page.goto("/console/review")
+    window.page.set_input_files("#file", rows)
+    window.page.press("form[data-upload] button", "Enter")
+    window.page.wait_for_selector("[data-review]")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [(1280, 900), (360, 740)], ids=["desk", "phone"])
 def test_no_page_has_a_serious_fault_or_leaves_the_screen(
@@ -153,16 +167,11 @@ def test_somebody_signs_in_at_an_issuer_of_another_site_and_out_again(
 
 
 def test_tags_are_reviewed_by_keyboard_alone(found: Any, axe: Path, place: Place, tmp_path: Path) -> None:
-    rows = tmp_path / "rows.jsonl"
-    rows.write_text("".join(json.dumps({"text": text}) + "\n" for text in TEXTS[:4]), "utf-8")
+    rows = written(tmp_path / "rows.jsonl", TEXTS[:4])
     with place.serve(ngram_bundle(tmp_path / "desk", kind="tag")) as (_, address):
         window = Window(found, address)
         page = window.page
-        window.sign_in(place.secret)
-        page.goto("/console/review")
-        page.set_input_files("#file", rows)
-        page.press("form[data-upload] button", "Enter")
-        page.wait_for_selector("[data-review]")
+        begin_review(window, place, rows)
         assert window.faults(axe) == []
         page.keyboard.press("Enter")
         page.wait_for_selector("h2:has-text('Row 2 of')")
@@ -214,16 +223,11 @@ def test_an_expired_key_leads_to_the_sign_in_with_its_reason(found: Any, place: 
 
 
 def test_ten_rows_are_reviewed_by_keyboard_alone(found: Any, place: Place, desk: Path, tmp_path: Path) -> None:
-    rows = tmp_path / "rows.jsonl"
-    rows.write_text("".join(json.dumps({"text": text}) + "\n" for text in TEXTS), "utf-8")
+    rows = written(tmp_path / "rows.jsonl", TEXTS)
     with place.serve(desk) as (_, address):
         window = Window(found, address)
         page = window.page
-        window.sign_in(place.secret)
-        page.goto("/console/review")
-        page.set_input_files("#file", rows)
-        page.press("form[data-upload] button", "Enter")
-        page.wait_for_selector("[data-review]")
+        begin_review(window, place, rows)
         for number in range(10):
             page.wait_for_selector(f"h2:has-text('Row {number + 1} of')")
             page.keyboard.press("2" if number % 3 == 1 else "s" if number == 6 else "Enter")

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from jangin.errors import InputError
-from jangin.train.climb import _chosen_rungs
+from jangin.train.climb import chosen_rungs
 from jangin.train.rungs import ladder
 
 
 def names(languages: list[str], only: list[str] | None = None) -> list[str]:
     shop: Any = SimpleNamespace(languages=languages)
-    return [rung.name for rung in _chosen_rungs(ladder(shop), only)]
+    return [rung.name for rung in chosen_rungs(ladder(shop), only)]
 
 
 def test_rungs_in_integers_run_only_where_they_are_named() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import json
 import os
 import signal
@@ -26,6 +25,7 @@ from jangin.ledger.store import Durability
 from jangin.meter import MEMORY_WATTS, WATTS_PER_THREAD, machine_price
 from jangin.models.resident import limit
 from jangin.serve.door import Door, Figures
+from jangin.serve.listening import bind, check_host, check_tls
 from jangin.serve.log import Style, use, warn
 from jangin.serve.observers import Observers
 from jangin.serve.telemetry import Telemetry, destination, wanted
@@ -87,7 +87,7 @@ def serve(
 
     limit()  # read by each engine; what is wrong with it is said here
     if tls is not None:
-        _check_tls(*tls)
+        check_tls(*tls)
     state = None if state is None else Path(state)
     operator = provider = None
     if config is not None:
@@ -102,14 +102,14 @@ def serve(
     if operator is not None and operator.egress == "allow" and state is None:
         raise InputError("what leaves is written down, and this server keeps nothing", "name a --state folder")
     found = None if open_to_all or state is None else Keys(state / KEYS)
-    _check_host(host, behind_proxy, tls is not None, found)
+    check_host(host, behind_proxy, tls is not None, found)
     made = None
     if found is not None and not len(found):
         made = found.add("first", roles=("ask", "admin"))[1]
     with contextlib.ExitStack() as stack:
         stack.callback(use(log).close)
         telemetry = stack.enter_context(contextlib.closing(Telemetry())) if wanted(otel) else None
-        listener = stack.enter_context(_bind(host, port))
+        listener = stack.enter_context(bind(host, port))
         book = audit = None
         if state is not None:
             _make_state(state)
@@ -207,64 +207,6 @@ def _http() -> Any:
     except ImportError:  # Windows: uvicorn's own protocol in pure Python
         return "auto"
     return CorkedHttp
-
-
-def _check_host(host: str, behind_proxy: bool, tls: bool, keys: Keys | None) -> None:
-    try:
-        local = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        local = False
-    if local and not behind_proxy:
-        return
-    if keys is None:
-        raise InputError(
-            f"--host {host}: without keys this server listens on this machine only",
-            "leave --open out and make a key: jangin keys add NAME",
-        )
-    if not len(keys):
-        raise InputError(
-            f"{keys.path}: no keys yet, and this server would be reached from elsewhere", "jangin keys add NAME"
-        )
-    if not tls and not behind_proxy:
-        raise InputError(
-            f"--host {host}: keys would travel in the clear",
-            "give --tls-cert and --tls-key, or say --behind-proxy when a proxy in front of it speaks TLS",
-        )
-
-
-def _check_tls(certificate: Path, key: Path) -> None:
-    """Before anything is loaded. A key with a pass phrase would have the server ask for it, where nobody sits."""
-    import ssl
-
-    for name, path in (("--tls-cert", certificate), ("--tls-key", key)):
-        try:
-            Path(path).read_bytes()
-        except OSError as error:
-            raise InputError(f"{name}: '{path}' cannot be read: {error.strerror}", "check the path") from None
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password=lambda: "")
-    except (ssl.SSLError, OSError, ValueError) as error:
-        reason = getattr(error, "reason", None) or type(error).__name__
-        raise InputError(
-            f"'{certificate}' and '{key}' are no certificate and its private key ({reason})",
-            "give a chain and the key that belongs to it, both PEM, the key without a pass phrase",
-        ) from None
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        if sys.platform != "win32":
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-    except (OSError, OverflowError) as error:
-        listener.close()
-        reason = getattr(error, "strerror", None) or str(error)
-        raise InputError(
-            f"cannot listen on {host}:{port}: {reason}", "choose another --port (0: any free one)"
-        ) from error
-    return listener
 
 
 async def _serve(

@@ -98,7 +98,7 @@ def train(
         craft = _craft(task)
         shop = craft.shop(task, seed, _work_folder(task, out, seed), quiet)
         shop.recipes = given
-        rungs = _chosen_rungs(craft.ladder(shop), only)
+        rungs = chosen_rungs(craft.ladder(shop), only)
         tries, records = _climb(craft, shop, rungs, budget_s, best, only is not None, say)
         chosen = _choose(tries, best)
 
@@ -157,7 +157,8 @@ def _read_plan(path: Path) -> _Plan:
         raise InputError(f"{path}: not a record with a plan", "name the record.json of an earlier climb") from error
 
 
-def _chosen_rungs(rungs: list[Any], only: list[str] | None) -> list[Any]:
+def chosen_rungs(rungs: list[Any], only: list[str] | None = None) -> list[Any]:
+    """Those that are named, in their order; without names all but those that must be named. Raises: InputError."""
     if only is None:
         return [rung for rung in rungs if not getattr(rung, "named_only", False)]
     names = [rung.name for rung in rungs]
