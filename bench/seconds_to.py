@@ -10,7 +10,7 @@ packages and weights are loaded; it is judged about every `--every` seconds, its
 ends at the accuracy, or at `--times` our seconds, but not after `--most`. SetFit is judged before its first step too,
 when its head alone is fitted; what fitting the head takes is counted once. Its pairs are bounded by `max_steps`:
 unbounded it makes 50 million of them. The plain fine-tune is Trainer's default but for 10 epochs in place of 3 and 16
-rows a step.
+rows a step. The table of docs/few-shot.md is written from the result (`--page` does only that).
 """
 
 from __future__ import annotations
@@ -41,10 +41,14 @@ PEERS: dict[str, dict[str, Any]] = {
 }
 
 
+NAMED = {"jangin": "`jangin train`", "setfit": "SetFit", "finetune": "Trainer, the whole encoder"}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path)
-    parser.add_argument("--peer-python", type=Path, required=True)
+    parser.add_argument("data", type=Path, nargs="?")
+    parser.add_argument("--peer-python", type=Path)
+    parser.add_argument("--page", action="store_true")
     parser.add_argument("--peers", default=",".join(PEERS))
     parser.add_argument("--accuracy", type=float, default=0.92)
     parser.add_argument("--times", type=float, default=10.0)
@@ -52,6 +56,15 @@ def main() -> None:
     parser.add_argument("--every", type=float, default=120.0)
     parser.add_argument("--json", type=Path, default=RESULTS)
     given = parser.parse_args()
+    if not given.page:
+        if given.data is None or given.peer_python is None:
+            parser.error("name the folder of the data sets, and --peer-python")
+        measure(given)
+    if given.json == RESULTS:
+        write_page(json.loads(RESULTS.read_text()))
+
+
+def measure(given: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as folder:
         task = banking(given.data, Path(folder) / "task")
         found: dict[str, Any] = {
@@ -105,6 +118,24 @@ def ours(task: Path, accuracy: float) -> dict[str, Any]:
 
 def told(examples: list[Example]) -> list[Row]:
     return [Row(str(example.input), str(example.output)) for example in examples]
+
+
+def write_page(found: dict[str, Any]) -> None:
+    """The table between the marks of docs/few-shot.md."""
+    page = ROOT / "docs" / "few-shot.md"
+    text = page.read_text(encoding="utf-8")
+    start, end = "<!-- seconds-to: start -->", "<!-- seconds-to: end -->"
+    head = ["| | seconds | accuracy there | best on the way | seconds in ours | |", "|---|---|---|---|---|---|"]
+    rows = [row(NAMED[name], found[name], found["jangin"]["seconds"]) for name in ("jangin", *PEERS) if name in found]
+    before, after = text[: text.index(start) + len(start)], text[text.index(end) :]
+    page.write_text(f"{before}\n\n" + "\n".join(head + rows) + f"\n\n{after}", encoding="utf-8")
+
+
+def row(name: str, found: dict[str, Any], ours_s: float) -> str:
+    best = max([found["accuracy"], *(check["accuracy"] for check in found.get("checks", []))])
+    ended = "reached" if found["reached"] else "not reached, cut off"
+    seconds = found["seconds"]
+    return f"| {name} | {seconds:,.0f} | {found['accuracy']:.3f} | {best:.3f} | {seconds / ours_s:.1f} | {ended} |"
 
 
 def keep(path: Path, found: dict[str, Any]) -> None:
