@@ -120,14 +120,14 @@ CLAIMS: dict[str, Claim] = {
     "spider_dev": Claim(
         recorded(written.spider),
         *("data analysis", "English", "spider_dev"),
-        note="Exact set match under-rates right queries in another form, GPT-4's too. A seeded 60 of the 1,034 test "
+        note="Exact set match under-rates right queries in another form, GPT-4's too. A seeded 40 of the 1,034 test "
         "rows.",
         options=("--rungs", "qwen2.5-coder-0.5b-shots"),
     ),
     "mbpp": Claim(
         written.mbpp,
         *("code generation", "English", "mbpp"),
-        note="The published figure is of EvalPlus's set, made from the same sanitized problems. A seeded 60 of those.",
+        note="The published figure is of EvalPlus's set, made from the same sanitized problems. A seeded 50 of those.",
         options=("--rungs", "qwen2.5-coder-0.5b-shots"),
     ),
     "sentfin": Claim(

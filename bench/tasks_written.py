@@ -98,7 +98,7 @@ def wikisql(data: Path, folder: Path, sizes: Sizes = WIKISQL_SIZES) -> Row:
 
 
 SQL_ONLY = "Answer with the query alone."
-SPIDER_SIZES = {"validation": 12, "test": 60}  # a prompt of whole schemas is read in half a minute on one core
+SPIDER_SIZES = {"validation": 8, "test": 40}  # a prompt of whole schemas is read in half a minute on one core
 
 
 def spider(recorded: Path, folder: Path, sizes: Sizes = SPIDER_SIZES) -> Row:
@@ -247,7 +247,7 @@ def gsm8k(recorded: Path, folder: Path, sizes: Sizes = GSM8K_SIZES) -> Row:
     }
 
 
-MBPP_SIZES = {"validation": 12, "test": 60}
+MBPP_SIZES = {"validation": 10, "test": 50}
 
 
 def mbpp(data: Path, folder: Path, sizes: Sizes = MBPP_SIZES) -> Row:
