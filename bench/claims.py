@@ -114,14 +114,14 @@ CLAIMS: dict[str, Claim] = {
         *("data analysis", "English", "wikisql_tabfact_exec"),
         # Xu, Liu and Song, SQLNet, arXiv 1711.04436: execution accuracy on the official test
         bar="SQLNet (2017) on WikiSQL's official test (second-hand), which is another test",
-        note=AFTER_A_LOOK + " A seeded 800 of the 2,009 test rows, 2,000 of the 12,000 for training.",
+        note=AFTER_A_LOOK + " A seeded 800 of the 2,009 test rows, 1,200 of the 12,000 for training.",
         options=("--rungs", "smollm2-135m-lora", "--budget", "2h"),
     ),
     "spider_dev": Claim(
         recorded(written.spider),
         *("data analysis", "English", "spider_dev"),
-        note="Exact set match under-rates right queries in another form, GPT-4's too. A seeded 40 of the 1,034 test "
-        "rows.",
+        note="Exact set match under-rates right queries in another form, GPT-4's too. A seeded 52 of the test's "
+        "gold queries, one of its 1,034 rows for each.",
         options=("--rungs", "qwen2.5-coder-0.5b-shots"),
     ),
     "mbpp": Claim(
