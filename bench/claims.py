@@ -1,9 +1,10 @@
 """Every claim of the scoreboard: a task, its bar and where the bar comes from, fixed before its test is looked at.
 
 A bar is GPT-4's published or recorded figure where there is one (`reference` in the task), else an absolute
-`at_least`: a published figure of a small model, or the figure of a plain baseline. None was tuned on a test. Where a
-test had been looked at before its claim had a bar (clinc150, ko_nsmc_raw, beep_korean_hate, sentfin, snips_nlu,
-wikisql), that look is counted in the register, so the bar pays for it with a stricter level, and `note` says so.
+`at_least`: a published figure of a small model, or the figure of a plain baseline. Where a test had been looked at
+before its claim had a bar (clinc150, ko_nsmc_raw, beep_korean_hate, sentfin, snips_nlu, wikisql, ko_sae4k_argument),
+that look is counted in the register. The stricter level pays for the second look, not for a bar that was set with a
+score known: the page marks such a verdict as exploratory.
 """
 
 from __future__ import annotations
@@ -19,14 +20,15 @@ from tasks_labelled import Make
 
 RAG20 = "gpt-4/banking77-rag20"
 TRIAL = "plain n-grams in a trial before this code was written; it saw this public test"
-AFTER_A_LOOK = "The bar was set after a look at this test without one; that look is counted."
+TRIED = "and at least 0.92, set before this code was written, when trials on this test had 0.93 and 0.94"
 OTHER_SPLIT = "The split is not the published one: no comparison with the literature."
 
 
 @dataclass(frozen=True)
 class Claim:
     """make: (data sets' folder, task's folder) -> task file's content. test: which sealed test is looked at; claims
-    that share one pay for each other's looks. bar: in words, where an absolute bar comes from. options: of `train`."""
+    that share one pay for each other's looks. templates: was the text made by machine. bar: in words, where an
+    absolute bar comes from. options: of `train`."""
 
     make: Make
     field: str
@@ -34,6 +36,7 @@ class Claim:
     test: str
     bar: str = ""
     note: str = ""
+    templates: bool = False
     options: Sequence[str] = ()
 
 
@@ -51,12 +54,12 @@ CLAIMS: dict[str, Claim] = {
     "banking77-at-least": Claim(
         labelled.banking({"reference": RAG20, "at_least": 0.92}),
         *("customer service", "English", "banking77"),
-        bar="and at least 0.92, a figure set before the code was written",
+        bar=TRIED,
     ),
     "banking77-best": Claim(
         labelled.banking({"reference": RAG20, "at_least": 0.92}),
         *("customer service", "English", "banking77"),
-        bar="and at least 0.92, a figure set before the code was written",
+        bar=TRIED,
         note="Climbs on to the best within two hours, fine-tuning included.",
         options=("--best", "--budget", "2h"),
     ),
@@ -64,8 +67,8 @@ CLAIMS: dict[str, Claim] = {
         labelled.clinc,
         *("customer service", "English", "clinc150"),
         # Larson et al., EMNLP 2019, table 2, full data, thresholds: 0.962 of 4,500 in scope, 0.523 of 1,000 out of it
-        bar="BERT, fine-tuned: the paper's in-scope accuracy and out-of-scope recall, weighed by rows (second-hand)",
-        note=AFTER_A_LOOK,
+        bar="BERT, fine-tuned: the paper's in-scope accuracy of 0.962 and out-of-scope recall of 0.523, weighed by "
+        "rows (second-hand)",
     ),
     "clinc150-best": Claim(
         labelled.clinc,
@@ -81,13 +84,14 @@ CLAIMS: dict[str, Claim] = {
         bar="a round figure, set before the test was read; nothing is published on this split",
         note="Half made by machine from templates: 26 test inputs stand in train word for word and were dropped there. "
         "A pass says that the templates are learnt.",
+        templates=True,
     ),
     "snips_nlu": Claim(
         written.snips,
         *("customer service", "English", "snips_nlu"),
         # Zhang et al., ACL 2019; joint BERT (Chen et al. 2019) 0.970: slots alone, 700 other rows held out of train
         bar="Capsule-NLU, slot F1, on another split; a joint BERT of 110 M has 0.970 there",
-        note=AFTER_A_LOOK + " The intent counts as a field here.",
+        note="The intent counts as a field here.",
         options=("--rungs", "spans-ngrams"),
     ),
     "openai_moderation": Claim(
@@ -107,14 +111,14 @@ CLAIMS: dict[str, Claim] = {
         labelled.beep,
         *("content moderation", "Korean", "beep_korean_hate"),
         bar=TRIAL,
-        note=AFTER_A_LOOK + " The test is the official dev set, of 471 rows.",
+        note="The test is the official dev set, of 471 rows.",
     ),
     "wikisql": Claim(
         written.wikisql,
         *("data analysis", "English", "wikisql_tabfact_exec"),
         # Xu, Liu and Song, SQLNet, arXiv 1711.04436: execution accuracy on the official test
         bar="SQLNet (2017) on WikiSQL's official test (second-hand), which is another test",
-        note=AFTER_A_LOOK + " A seeded 800 of the 2,009 test rows, 1,200 of the 12,000 for training.",
+        note="A seeded 800 of the 2,009 test rows, 1,200 of the 12,000 for training.",
         options=("--rungs", "smollm2-135m-lora", "--budget", "2h"),
     ),
     "spider_dev": Claim(
@@ -134,13 +138,14 @@ CLAIMS: dict[str, Claim] = {
         labelled.sentfin,
         *("finance", "English", "sentfin"),
         bar=TRIAL,
-        note=f"{AFTER_A_LOOK} {OTHER_SPLIT}",
+        note=OTHER_SPLIT,
     ),
     "sentfin_json": Claim(
         written.sentfin_json,
-        *("finance", "English", "sentfin_json"),
+        *("finance", "English", "sentfin"),
         bar="the other view's, where the company is given: here it has to be found as well",
-        note=OTHER_SPLIT,
+        note=f"{OTHER_SPLIT} The headlines are those of sentfin, whose answers had been opened twice: this look, "
+        "registered as the first, is the third.",
         options=("--rungs", "spans-ngrams"),
     ),
     "pubmedqa": Claim(
@@ -153,18 +158,19 @@ CLAIMS: dict[str, Claim] = {
         *("healthcare", "English", "medquad"),
         bar="a round figure, set before the test was read; nothing is published on this split",
         note="The questions are made from templates, one for each kind: a pass says that the templates are learnt.",
+        templates=True,
     ),
     "ko_nsmc_raw": Claim(
         labelled.plain("ko_nsmc_raw", {"at_least": 0.853}),
         *("customer feedback", "Korean", "ko_nsmc_raw"),
         bar=TRIAL,
-        note=f"{AFTER_A_LOOK} {OTHER_SPLIT}",
+        note=OTHER_SPLIT,
     ),
     "ko_sae4k_argument": Claim(
         written.sae4k,
         *("customer service", "Korean", "ko_sae4k_argument"),
         bar="the utterance copied as it stands, measured on validation",
-        note=AFTER_A_LOOK + " 1,500 of 26,202 rows for training.",
+        note="1,500 of 26,202 rows for training.",
         options=("--rungs", "gemma-3-270m-lora", "--budget", "2h"),
     ),
     "oa_mine": Claim(

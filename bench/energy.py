@@ -60,7 +60,8 @@ def page(told: dict[str, Any]) -> str:
         "# Energy",
         "",
         "Written by `python bench/scoreboard.py` from the certificates' own figures; `python bench/energy.py --json`",
-        "prints them. Joules of 1,000 requests are of batches in one process, of training those of the whole climb.",
+        "prints them. No joule of ours on this page was measured: all are modelled. Those of 1,000 requests are of",
+        "batches in one process, those of training of the whole climb.",
         "",
         "| task | specialist | J per 1,000 requests | how | training, J | date |",
         "|---|---|---|---|---|---|",
@@ -77,7 +78,7 @@ def page(told: dict[str, Any]) -> str:
     if any(each["busy"] for each in kept):
         lines.append("- busy: other work ran beside it; the memory's share, which counts seconds, is too high.")
     if absent:
-        lines += ["", f"Measured before this figure was kept, and so without one: {', '.join(absent)}."]
+        lines += ["", f"Run before this figure was kept, and so without one: {', '.join(absent)}."]
     lines += [
         "",
         "## What others published",

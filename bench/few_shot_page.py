@@ -52,7 +52,7 @@ def table(task: str, runs: Sequence[Run]) -> str:
     lines.append("|---|" + "---|" * len(sizes))
     for method, by_size in grouped(runs).items():
         lines.append(f"| {method} | " + " | ".join(cell(by_size.get(size, [])) for size in sizes) + " |")
-    on = "the public test" if runs[0]["on"] == "test" else "rows of train that no sample sees"
+    on = "rows of the public test" if runs[0]["on"] == "test" else "rows of train that no sample sees"
     return "\n".join(lines) + f"\n\nJudged on {runs[0]['judged_rows']:,} {on}."
 
 

@@ -40,19 +40,22 @@ class Result:
 
     @property
     def note(self) -> str:
-        """What the claim warns of; an older result whose bar came later was of another claim."""
-        if "about" in self.found:
-            return self.found["about"]["note"]
-        return self.claim.note if self.verdict else ""
+        """What the claim warns of; a result of before the claim had a bar was of another claim."""
+        if self.known_score is None:
+            return self.claim.note if self.verdict else ""
+        known = f"The bar was set after a look at this test without one, which had shown {self.known_score:.3f}."
+        return f"{known} {self.claim.note}".strip()
 
     @property
     def bar_from(self) -> str:
         """Where an absolute bar comes from, in words."""
-        return self.found["about"]["bar"] if "about" in self.found else ""
+        return self.claim.bar if self.verdict else ""
 
     @property
     def at_least(self) -> float | None:
-        return self.found.get("task", {}).get("bar", {}).get("at_least")
+        if "task" not in self.found:  # an older result: its look says what was registered
+            return self.found["look"].get("at_least")
+        return self.found["task"].get("bar", {}).get("at_least")
 
     @property
     def bar(self) -> float | None:
@@ -83,14 +86,23 @@ class Result:
         return self.found["speed"]["latency_ms"] if "speed" in self.found else None
 
     @property
-    def load(self) -> float:
-        """Load average when the result was kept; 0 where that is not known."""
-        return (self.found.get("machine") or {}).get("load") or 0.0
+    def load(self) -> float | None:
+        """Load average when the result was kept; None of an older result."""
+        return (self.found.get("machine") or {}).get("load")
 
     @property
     def busy(self) -> bool:
-        """Did other work run beside it, so that its timings tell little?"""
-        return self.load > BUSY * (self.found.get("machine") or {"cores": 1})["cores"]
+        """Is it known that other work ran beside it, so that its timings tell little?"""
+        return self.load is not None and self.load > BUSY * self.found["machine"]["cores"]
+
+    @property
+    def known_score(self) -> float | None:
+        """What an earlier look at this test, registered without any bar, had shown before this absolute bar was set."""
+        if self.at_least is None or self.certified["reference"]:
+            return None
+        earlier = self.found.get("looks", [])[:-1]
+        bare = [look["score"] for look in earlier if look["reference"] is None and look["at_least"] is None]
+        return bare[0] if bare else None
 
     @property
     def costs(self) -> tuple[float | None, float | None, float | None]:

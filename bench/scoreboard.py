@@ -32,14 +32,25 @@ HOW_TO_READ = """\
 - **superior**: better than what it is held against, limits included. **non-inferior**: at most the agreed 0.02 worse.
   **inferior**: worse by more than that. **inconclusive**: this test cannot tell. Held against an absolute bar,
   *superior* means that the lower limit reaches the bar.
-- **paired**: GPT-4 answered the same test rows, and its answers are at hand. **unpaired**: only its published score is.
-  **figure**: the published score is of another set, or of a metric that has no interval of its own; it is a constant.
+- **†, exploratory**: the absolute bar was set after a look at this test without a bar had shown a score. The stricter
+  level pays for the second look, not for that: such a verdict describes, it does not prove.
+- **paired**: the model named answered the same test rows, and its answers are at hand. **unpaired**: only its published
+  score is. **figure**: the published score is of another set, comes without its number of rows, or is of a metric that
+  has no interval of its own; it is taken as a constant.
 - **These tests are public.** Bases and giants may have seen them, and trials on some of them were known before this
-  code was written. An absolute bar is nobody's score on this split: it says what was asked, not who was beaten.
+  code was written. An absolute bar says what was asked, not who was beaten: some are published figures of another
+  split, some a plain baseline's score on this very test in such a trial. Each ladder says which.
 - **Being cheaper than GPT-4 proves little now**, so today's cheap tier stands beside it. Costs here are of a machine
   that is kept busy; the certificate's break-even pays for idle hours too.
-- **Seconds and joules** are of the whole climb, all rungs tried, on the machine named below. [Energy](energy.md) says
-  how joules were obtained, and what they leave out.
+- **Seconds and joules** are of the whole climb, all rungs tried, on the machine named below. No joule was measured: all
+  are modelled, and [energy](energy.md) says how, and what they leave out.
+"""
+COSTS = """\
+Dollars per 1,000 requests. *Here*: an assumed 0.04 USD a core-hour, batches in one process without HTTP, 256 rows or
+more: one digit at best. *Reference*: for Banking77 what its paper states that it cost (2023); else the day's price
+times the tokens of a plain prompt, which are fewer than those of the prompt really used. *Cheap tier*: the same tokens;
+how well it answers was not measured. Joules are modelled. Latency is of single requests in one process, without HTTP;
+results without one were measured before it was kept. *busy*: see [Machines](#machines).
 """
 RUN_AGAIN = """\
 ## Run it again
@@ -74,6 +85,8 @@ def page(found: Sequence[Result], bases: Sequence[dict[str, Any]], code: Sequenc
         "## What it takes",
         costs(found),
         f"![Score against cost per 1,000 requests]({COST})",
+        "## What is won",
+        wins(found),
         "## What is not won",
         losses(found),
         "## What was not run",
@@ -94,21 +107,33 @@ def opening(found: Sequence[Result]) -> str:
     counts = Counter(_word(each) for each in judged)
     models = [each for each in judged if each.certified["reference"]]
     tests = len({each.claim.test for each in judged})
+    unlikely = sum(each.trained["passes"] is False for each in judged)
+    explored = sum(each.verdict in WON and each.known_score is not None for each in judged)
     ends = [
-        ([each for each in models if each.verdict in verdicts], word)
+        (list(dict.fromkeys(each.claim.test for each in models if each.verdict in verdicts)), word)
         for verdicts, word in ((WON, "won"), (OPEN, "cannot be told"), (LOST, "lost"))
     ]
-    small = max((each.trained["params"] for each in ends[0][0]), default=0)
+    small = max((each.trained["params"] for each in models if each.verdict in WON), default=0)
     said = [
         "Can a small model of your own take a narrow job off a giant one? This page is what happened when Jangin "
-        "tried, on public data, with the losses beside the wins. It learnt each task from examples on one or two "
-        "processor cores, chose the smallest model that was likely to pass, and opened the sealed test.",
+        "tried, on public data, with the losses beside the wins. It learnt each task from examples, or was shown "
+        "some of them, on one or two processor cores, took the first model that was likely to pass, or the best where "
+        f"none was ({unlikely} of {len(judged)} claims), and opened the sealed test.",
         f"{len(judged)} claims on {tests} tests have a verdict: **{counts['won']} won, {counts['open']} cannot be "
-        f"told, {counts['lost']} lost**. Of the {len(models)} that are held against a giant model, GPT-4 in all cases, "
-        + "; ".join(f"{len(part)} {word} ({_list(each.name for each in part)})" for part, word in ends if part)
+        f"told, {counts['lost']} lost**; {explored} of those won are exploratory (†). Held against a giant model, "
+        f"GPT-4 or GPT-4 Turbo, stand {len({each.claim.test for each in models})} tests: "
+        + "; ".join(f"{len(part)} {word} ({_list(part)})" for part, word in ends if part)
         + f". The largest specialist among those wins has {small / 1e6:.0f} million parameters.",
+        _templates(judged),
     ]
-    return "\n\n".join(["# Results", *(fill(part, 120) for part in said)])
+    return "\n\n".join(["# Results", *(fill(part, 120) for part in said if part)])
+
+
+def _templates(judged: Sequence[Result]) -> str:
+    made = [each.name for each in judged if each.verdict in WON and each.claim.templates]
+    if not made:
+        return ""
+    return f"Among the wins, {_list(made)} have texts made from templates, held against a round bar: they prove little."
 
 
 def verdicts(found: Sequence[Result]) -> str:
@@ -120,7 +145,7 @@ def verdicts(found: Sequence[Result]) -> str:
                 f"[{each.name}](#{each.name})",
                 each.claim.field,
                 each.claim.language,
-                f"**{each.verdict or 'no bar yet'}**",
+                f"**{each.verdict or 'no bar yet'}**{'' if each.known_score is None else ' †'}",
                 f"{told['metric']} {told['score']:.3f} {_limits(told['score_lower'], told['score_upper'])}",
                 _held_against(each),
                 ""
@@ -170,19 +195,23 @@ def costs(found: Sequence[Result]) -> str:
                 each.found["cost"]["own"]["date"],
             ]
         )
-    heads = ("task", "specialist, parameters", "training, s", "training, kJ", "here, $ per 1,000")
+    heads = ("task", "specialist, parameters", "training, s", "training, kJ (modelled)", "here, $ per 1,000")
     heads += ("reference", "cheap tier", "latency p50 / p99, ms", "prices of")
-    said = (
-        "Dollars per 1,000 requests, prices of the day named. Latency is of single requests in one process, without "
-        "HTTP; results without one were measured before it was kept. *busy*: see [Machines](#machines)."
-    )
-    return f"{_table(heads, rows)}\n\n{said}"
+    return f"{_table(heads, rows)}\n\n{COSTS.rstrip()}"
+
+
+def wins(found: Sequence[Result]) -> str:
+    return _accounts(found, WON)
 
 
 def losses(found: Sequence[Result]) -> str:
+    return _accounts(found, (*LOST, *OPEN))
+
+
+def _accounts(found: Sequence[Result], verdicts: Sequence[str]) -> str:
     parts = []
     for each in sorted(found, key=lambda each: each.difference or 0.0):
-        if each.verdict not in (*LOST, *OPEN):
+        if each.verdict not in verdicts:
             continue
         tried = [rung for rung in each.trained["rungs"] if rung["status"] == "tried"]
         best = max(tried, key=lambda rung: rung["score"])
@@ -232,13 +261,26 @@ def _ladder(each: Result) -> str:
                 _usd(rung["cost_per_1k_usd"]),
             ]
         )
-    heads = ("rung (chosen in bold)", each.certified["metric"], "chance", "parameters", "s", "J", "$ per 1,000")
+    heads = (
+        "rung (chosen in bold)",
+        each.certified["metric"],
+        "chance",
+        "parameters",
+        "s",
+        "J, modelled",
+        "$ per 1,000",
+    )
     notes = " ".join(part for part in (_bar_told(each), each.note) if part)
     return "\n\n".join(part for part in (f"### {each.name}", notes, _table(heads, rows)) if part)
 
 
 def as_they_are(bases: Sequence[dict[str, Any]], code: Sequence[dict[str, Any]]) -> str:
-    said = "No training, no look, no verdict: estimates by `jangin eval` and `bench/code_generation.py`, greedy."
+    said = (
+        "No training, no verdict: estimates by `jangin eval` and `bench/code_generation.py`, greedy. They read rows "
+        "of tests that claims open too (spider_dev, wikisql, mbpp), which the register does not count. A part of "
+        "HumanEval or MBPP is its first problems, which are easier than the rest. MBPP has no published figure on "
+        "these problems."
+    )
     rows = []
     for each in bases:
         told, test = each["evaluated"], PROMPTED[each["claim"]][0]
@@ -249,9 +291,12 @@ def as_they_are(bases: Sequence[dict[str, Any]], code: Sequence[dict[str, Any]])
             if not isinstance(told, dict):
                 continue
             beside = [
-                f"{found.model} {found.score:.3f}{', second-hand' if found.second_hand else ''}"
+                f"{found.model} {found.score:.3f} ({found.date}{', second-hand' if found.second_hand else ''})"
                 for name, found in figures.items()
-                if name.split("/")[1].startswith(test) and name.split("/")[0] in ("gpt-4", "gpt-4-turbo", each["base"])
+                if test == "humaneval"
+                and told.get("of", told["n"]) == told["n"]
+                and name.split("/")[1].startswith(test)
+                and name.split("/")[0] in ("gpt-4", "gpt-4-turbo", each["base"])
             ]
             base = each["base"] + ("" if each["engine"] == "jangin" else f" ({each['engine']})")
             rows.append(
@@ -280,6 +325,8 @@ def machines(found: Sequence[Result]) -> str:
         price = each.found["cost"]["machine"]["method"]
         seen.setdefault(f"{name}; {price}", []).append(each.name)
     lines = [f"- {', '.join(names)}: {told}." for told, names in seen.items()]
+    if unknown := [each.name for each in found if each.load is None]:
+        lines.append(f"- Whether other work ran beside these was not kept: {_list(unknown)}.")
     if busy := [each for each in found if each.busy]:
         lines.append(
             "- Other work ran beside these, so their seconds, joules, costs and latencies are too high, some many "

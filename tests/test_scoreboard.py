@@ -7,6 +7,7 @@ import importlib
 import json
 import sys
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -76,7 +77,7 @@ def test_the_readme_opens_with_figures_that_the_results_hold() -> None:
         in opening
     )
     assert f"cost {own:.7f} US dollars" in opening
-    assert f"cost {reference:.2f}, and today's cheap tier would cost {cheap:.2f}." in opening
+    assert f"cost {reference:.2f}, and today's cheap tier would cost {cheap:.2f}," in opening
 
 
 def test_every_data_set_with_a_train_split_has_a_claim() -> None:
@@ -142,9 +143,7 @@ ROWS: dict[str, list[dict[str, Any]]] = {
         for n in range(4)
     ],
     "snips_nlu": [{"input": "play it", "output": '{"intent": "PlayMusic", "slots": {}}'}],
-    "sentfin_json": [
-        {"id": "1", "input": "SpiceJet up, MMTC down", "output": '{"SpiceJet": "positive", "MMTC": "negative"}'}
-    ],
+    "json": [{"id": "1", "input": "SpiceJet up, MMTC down", "output": '{"SpiceJet": "positive", "MMTC": "negative"}'}],
     "openai_moderation": [{"input": "a text", "output": "safe", "labels": {"hate": 0}}],
     "oa_mine": [
         {"id": "1", "category": "Tea", "title": "Green tea", "output": '{"Brand": "n/a"}', "gold": {"Brand": []}}
@@ -158,12 +157,14 @@ def data_sets(folder: Path) -> Path:
     """Every data set that a claim reads, with rows of its own form."""
     for test in {claim.test for claim in bench("claims").CLAIMS.values()}:
         recorded = test in ("oa_mine", "spider_dev", "gsm8k")
-        home = folder / ("recorded" if recorded else "datasets") / test.removesuffix("_json")
+        home = folder / ("recorded" if recorded else "datasets") / test
         home.mkdir(parents=True, exist_ok=True)
-        prefix = "json_" if test == "sentfin_json" else ""
-        for name in ("train", "validation", "test", *(("reference.gpt-4",) if recorded else ())):
+        forms = {"": test, **({"json_": "json"} if test == "sentfin" else {})}
+        for (prefix, form), name in product(
+            forms.items(), ("train", "validation", "test", *(("reference.gpt-4",) if recorded else ()))
+        ):
             with gzip.open(home / f"{prefix}{name}.jsonl.gz", "wt", encoding="utf-8") as out:
-                out.writelines(json.dumps(row) + "\n" for row in ROWS.get(test, ROWS[""]))
+                out.writelines(json.dumps(row) + "\n" for row in ROWS.get(form, ROWS[""]))
     return folder / "datasets"
 
 

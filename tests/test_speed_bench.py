@@ -129,7 +129,7 @@ def test_the_page_keeps_its_text_and_says_what_is_missed(tmp_path: Path) -> None
     assert once.startswith("before\n")
     assert once.endswith("\nafter\n")
     assert "old" not in once
-    assert "| the best peer at its defaults | slow | 3.73 times | 4, 2.5, 3.73 | 3 times | met |" in once
+    assert "| the best peer at its defaults | slow | 3.73 times | 4, 2.5, 3.73 | 3 times | met in the median |" in once
     assert "| the best peer at its fastest | quick-int8 | 0.8 times | 0.8, 0.62, 0.82 | 1 times | **missed** |" in once
     assert "loses **(9 requests failed)**" in once
     assert "- not measured: `odd`, which answers 500: no" in once

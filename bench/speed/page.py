@@ -81,7 +81,8 @@ def number(value: float | None) -> str:
 def compared(name: str, found: dict[str, Any]) -> str:
     met = found["requests_per_s"] is not None and found["requests_per_s"] >= found["target"]
     rounds = ", ".join(f"{each:g}" for each in found["of_rounds"])
-    said = "met" if met else "**missed**"
+    always = met and min(found["of_rounds"]) >= found["target"]
+    said = "met" if always else "met in the median" if met else "**missed**"
     return (
         f"| {found['ours']} | {ASKED[name]} | {found['theirs']} | {found['requests_per_s']:g} times | {rounds} "
         f"| {found['target']:g} times | {said} |"
