@@ -94,6 +94,8 @@ def page(told: dict[str, Any]) -> str:
         "",
         told["boundary"],
         "",
+        "Theirs is a chat answer of hundreds of tokens, ours a label or one short object, and none of them is GPT-4's.",
+        "",
         "A modelled figure counts a busy thread's watts and the memory's, and leaves out the idle processor, the power",
         "supply, the network and cooling: read it as an order of magnitude. [Decision",
         "0004](decisions/0004-energy.md) has the model and how near it comes.",
