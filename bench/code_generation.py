@@ -102,8 +102,6 @@ def main() -> None:
     arguments = parser.parse_args()
     weights = weights_of(arguments.base)
     found: dict[str, Any] = {"base": arguments.base, "sha256": weights.name, "engine": arguments.engine}
-    if arguments.engine == "transformers":
-        found["dtype"] = arguments.dtype
     for name in arguments.sets.split(","):
         whole = problems(arguments.data, name)
         chosen = whole[: arguments.limit]
@@ -125,6 +123,7 @@ def main() -> None:
             "upper": limits.upper,
             "seconds": round(seconds, 1),
             "failures": reasons,
+            **({"dtype": arguments.dtype} if arguments.engine == "transformers" else {}),
         }
     if arguments.keep:
         path = RESULTS / f"code_generation-{arguments.base}-{arguments.engine}.json"
