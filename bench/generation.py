@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> None:
     for number in range(args.rounds):
         for side in chosen[:: 1 if number % 2 == 0 else -1]:
             path = rounds / f"{side.name}.{number}.json"
-            if args.kept or path.is_file() or side.environment in ready.absent:
+            if args.kept or path.is_file() or side.name in absent:
                 continue
             try:
                 found = measure(*filled(side, work, ready), job)

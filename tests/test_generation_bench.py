@@ -60,7 +60,10 @@ async def served(lines: list[str], status: str = "200 OK") -> Any:
         length = re.search(rb"Content-Length: (\d+)", head)
         assert length is not None
         asked.append(json.loads(await reader.readexactly(int(length[1]))))
-        writer.write(f"HTTP/1.1 {status}\r\nConnection: close\r\n\r\n".encode() + b"".join(line.encode() + b"\n\n" for line in lines))
+        writer.write(
+            f"HTTP/1.1 {status}\r\nConnection: close\r\n\r\n".encode()
+            + b"".join(line.encode() + b"\n\n" for line in lines)
+        )
         await writer.drain()
         writer.close()
 
