@@ -38,23 +38,18 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-import msgspec
-import numpy as np
-
+import streamed
 from jangin import bundle
-from jangin.bases import catalogue, pull
-from jangin.files import hash_file, write_atomic
 from jangin.models import host
-from jangin.models.base import Rule
 from jangin.models.decoder import PARALLEL, Decoder
 from jangin.models.specialist import Readers
 from jangin.models.written import load_writer
 from jangin.prompt import chatml
 from jangin.serve.run import start
-from jangin.train import adapters
-from serve_memory import children, pss_mb
+from jangin.train.gguf_base import weights_of
+from load_client import children, cpu_s, pss_mb
+from random_specialist import specialist
 
 BUSY = 2 * PARALLEL  # as many again wait as are written, so that no place is ever empty
 CONTEXT, MAX_TOKENS = 1024, 24
@@ -79,9 +74,10 @@ def main() -> None:
     parser.add_argument("--only", default="cold,waits,speed,mixed,memory")
     args = parser.parse_args()
     found: dict[str, Any] = {"base": args.base, "adapters": args.adapters, "rank": args.rank, "places": PARALLEL}
-    found |= {"context": CONTEXT, "max_tokens": MAX_TOKENS}
+    limits = {"max_tokens": MAX_TOKENS, "context": CONTEXT}
+    found |= limits
     with tempfile.TemporaryDirectory() as folder:
-        made = [specialist(Path(folder), args.base, args.rank, number) for number in range(args.adapters)]
+        made = [specialist(Path(folder), args.base, args.rank, number, **limits) for number in range(args.adapters)]
         say(f"{args.adapters} adapters written")
         parts: dict[str, Callable[[Clock], Any]] = {
             "cold": lambda clock: [round(cold(made[:1]), 2) for _ in clock.rounds("cold start")],
@@ -115,68 +111,6 @@ class Clock:
                 return
             say(f"{what}: round {done + 1} of {self._rounds}")
             yield done
-
-
-def specialist(into: Path, base: str, rank: int, number: int) -> Path:
-    """A bundle of kind `generate` with a random adapter of its own."""
-    folder = into / f"writer-{number}"
-    folder.mkdir()
-    about = catalogue.get(base).config
-    adapters.write(
-        folder / bundle.ADAPTER,
-        lora(about, rank, number),
-        architecture=about["model_type"],
-        alpha=float(rank),
-        heads=about["heads"],
-        kv_heads=about["kv_heads"],
-    )
-    weights = weights_of(base)
-    manifest = bundle.Manifest(
-        name=folder.name,
-        kind="generate",
-        labels=[],
-        rung="lora",
-        params=catalogue.get(base).params,
-        rule=Rule(),
-        encoder=None,
-        calibration={},
-        task={"name": folder.name},
-        lineage={},
-        files={bundle.ADAPTER: hash_file(folder / bundle.ADAPTER)},
-        decoder=bundle.DecoderSpec(
-            base,
-            weights.name,
-            chatml(""),
-            adapter=bundle.ADAPTER,
-            writing=bundle.WritingSpec(MAX_TOKENS, CONTEXT),
-        ),
-    )
-    write_atomic(folder / bundle.MANIFEST, msgspec.json.encode(manifest))
-    return folder
-
-
-def lora(about: dict[str, Any], rank: int, seed: int) -> adapters.Lora:
-    """So small that the base's answers stay sentences."""
-    rng = np.random.default_rng(seed)
-    hidden, inner, head = about["hidden_size"], about["intermediate_size"], about["head_dim"]
-    queries, keys = about["heads"] * head, about["kv_heads"] * head
-    shapes = {"q_proj": (queries, hidden), "k_proj": (keys, hidden), "v_proj": (keys, hidden)}
-    shapes |= {"o_proj": (hidden, queries), "gate_proj": (inner, hidden), "up_proj": (inner, hidden)}
-    shapes |= {"down_proj": (hidden, inner)}
-    return adapters.Lora(
-        {
-            (layer, name): (
-                rng.normal(0, 0.02, (rank, into)).astype(np.float32),
-                rng.normal(0, 0.002, (out, rank)).astype(np.float32),
-            )
-            for layer in range(about["layers"])
-            for name, (out, into) in shapes.items()
-        }
-    )
-
-
-def weights_of(base: str) -> Path:
-    return next(path for name, path in pull.ensure(base).items() if name.endswith(".gguf"))
 
 
 def cold(folders: Sequence[Path]) -> float:
@@ -333,31 +267,9 @@ def through(url: str, names: list[str], asked: list[str], clients: int, longest_
 
 
 async def ask(url: str, model: str, prompt: str, max_tokens: int) -> int:
-    """Tokens of one streamed answer. A client of few instructions: it runs on the server's own cores."""
+    """Tokens of one streamed answer."""
     body = {"model": model, "messages": [{"role": "user", "content": prompt}], "max_tokens": max_tokens}
-    data = json.dumps(body | {"stream": True, "stream_options": {"include_usage": True}}).encode()
-    to = urlsplit(url)
-    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: {to.netloc}\r\nConnection: close\r\n"
-    head += f"Content-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
-    last = b""
-    while not last:
-        reader, writer = await asyncio.open_connection(to.hostname, to.port)
-        writer.write(head.encode() + data)
-        status = (await reader.readline()).split()[1]
-        assert status in (b"200", b"429"), f"a request to {model} was answered with {status.decode()}"
-        async for line in reader:
-            if line.startswith(b'data: {"'):
-                last = line
-        writer.close()
-        if status == b"429":  # a slow machine: so many would wait for more than a minute
-            await asyncio.sleep(1)
-    return json.loads(last[6:])["usage"]["completion_tokens"]
-
-
-def cpu_s(pid: int) -> float:
-    """Processor time of a process so far; Linux only."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return (await streamed.ask(url, "/v1/chat/completions", body)).tokens
 
 
 def memories(folders: list[Path]) -> dict[str, Any]:
@@ -376,8 +288,8 @@ def memory(folders: list[Path]) -> dict[str, float]:
     with start(folders) as (process, url):
         asyncio.run(each_once(url))
         pids = [process.pid, *children(process.pid)]
-        each = {("http_mb" if pid == process.pid else "engine_mb"): pss_mb(pid) for pid in pids}
-    return {"pss_mb": round(sum(each.values()), 1), **{name: round(mb, 1) for name, mb in each.items()}}
+        each = {("http_mb" if pid == process.pid else "engine_mb"): pss_mb([pid]) for pid in pids}
+    return {"pss_mb": round(sum(each.values()), 1), **each}
 
 
 if __name__ == "__main__":

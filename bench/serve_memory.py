@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import shutil
 import tempfile
 import urllib.request
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from jangin.serve.run import start
-from load_client import texts_of
+from load_client import children, pss_mb, texts_of
 
 BATCH = 32
 
@@ -67,24 +66,14 @@ def measure(folders: list[Path], texts: list[str]) -> dict[str, Any]:
             for at in range(0, len(texts), BATCH):
                 ask(url, folder.name, texts[at : at + BATCH])
         pids = [process.pid, *children(process.pid)]
-        each = {("http" if pid == process.pid else "engine"): pss_mb(pid) for pid in pids}
-    return {"pss_mb": round(sum(each.values()), 1), **{f"{name}_mb": round(mb, 1) for name, mb in each.items()}}
+        each = {("http" if pid == process.pid else "engine"): pss_mb([pid]) for pid in pids}
+    return {"pss_mb": round(sum(each.values()), 1), **{f"{name}_mb": mb for name, mb in each.items()}}
 
 
 def ask(url: str, model: str, texts: list[str]) -> None:
     body = json.dumps({"model": model, "input": texts, "top_k": 1}).encode()
     with urllib.request.urlopen(urllib.request.Request(f"{url}/v1/classify", body), timeout=120) as answer:
         answer.read()
-
-
-def children(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def pss_mb(pid: int) -> float:
-    found = re.search(r"^Pss:\s+(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE)
-    assert found is not None
-    return int(found[1]) * 1024 / 1e6
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -41,7 +41,8 @@ def measure(side: Side, port: int, client: LoadClient, job: Job) -> dict[str, An
     """
     found: dict[str, Any] = {"load_average_before": round(os.getloadavg()[0], 2)}
     began = time.perf_counter()
-    with process(side, job.scratch / f"{side.name}.log") as server:
+    log = job.scratch / f"{side.name}.log"
+    with process(side.command, log, ours=side.environment is None) as server:
         ask = Asking(side, port)
         first_answer(ask, job.texts[0], server)
         found["startup_s"] = round(time.perf_counter() - began, 2)
@@ -140,13 +141,18 @@ def first_answer(ask: Asking, text: str, server: subprocess.Popen[bytes]) -> Non
 
 
 @contextlib.contextmanager
-def process(side: Side, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """In a group of its own, which ends with the block; what it says goes to `log`. Nobody's threads are set for it."""
-    dropped = {"OMP_NUM_THREADS"} if side.environment is None else {"OMP_NUM_THREADS", "PYTHONPATH"}
+def process(
+    command: Sequence[str], log: Path, *, ours: bool, variables: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """In a group of its own, which ends with the block; what it says goes to `log`. Nobody's threads are set for it.
+
+    ours: Jangin's, which may lie on PYTHONPATH. variables: more of the environment.
+    """
+    dropped = {"OMP_NUM_THREADS"} if ours else {"OMP_NUM_THREADS", "PYTHONPATH"}
     environment = {name: value for name, value in os.environ.items() if name not in dropped}
-    environment["HF_HUB_OFFLINE"] = "1"
+    environment |= {"HF_HUB_OFFLINE": "1", **(variables or {})}
     with (
         log.open("wb") as out,
-        process_group(side.command, out, environment, errors=subprocess.STDOUT, patience_s=15) as found,
+        process_group(command, out, environment, errors=subprocess.STDOUT, patience_s=15) as found,
     ):
         yield found

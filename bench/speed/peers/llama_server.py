@@ -21,6 +21,8 @@ import xllamacpp
 def opened(args: argparse.Namespace) -> Any:
     settings = xllamacpp.CommonParams()
     settings.model.path = args.model
+    if args.adapter:
+        settings.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(args.adapter, 1.0)]
     settings.hostnames, settings.port = ["127.0.0.1"], args.port
     settings.n_ctx, settings.n_parallel = args.context * args.parallel, args.parallel
     settings.kv_unified = settings.fit_params = False
@@ -52,6 +54,7 @@ def codes(server: Any, count: int) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model")
+    parser.add_argument("--adapter", help="a LoRA in GGUF, laid over the weights for every request")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--parallel", type=int, default=16)
     parser.add_argument("--context", type=int, default=256, help="tokens of each place")

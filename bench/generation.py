@@ -1,0 +1,136 @@
+"""Generation, side by side with its peers on one base, in one run: tokens/s, time to the first token, start, memory.
+
+    python bench/generation.py [--work FOLDER] [--base smollm2-135m] [--rounds 2] [--tokens 64] [--only jangin,llama]
+    python bench/generation.py --page       docs/speed.md again, from docs/results/speed-generate.json
+
+FOLDER keeps what is made once: an environment for each peer (4 GB, package index needed), a specialist with a random
+adapter, the same adapter merged into the weights, and each round of each side, so that a run that was stopped goes on
+where it was (--again NAME measures one anew).
+
+Every side is started, asked and stopped alone; a round asks them all, the next one in the opposite order. The load is a
+closed loop on the same cores: 1, 8 and 32 requests under way, the same prompts for all, each answer --tokens long.
+docs/speed.md says what the sides are and what is fair about it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from generation import page, preparing
+from generation.measure import LEVELS, Job, measure
+from generation.sides import OURS, Side, sides, told_command
+from generation.summary import summary
+from load_client import machine
+from process_group import free_port
+from speed import venvs
+from speed.measure import Refused
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULT = ROOT / "docs" / "results" / "speed-generate.json"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", type=Path, default=Path("runs/generation"))
+    parser.add_argument("--base", default="smollm2-135m")
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--tokens", type=int, default=64, help="of each answer")
+    parser.add_argument("--each", type=int, default=2, help="requests of each client, in each level")
+    parser.add_argument("--limit", type=float, default=60, help="seconds after which no request of a level begins")
+    parser.add_argument("--only", help="names of sides, with commas")
+    parser.add_argument("--again", help="names of sides whose rounds are forgotten first, with commas")
+    parser.add_argument("--out", type=Path, default=RESULT)
+    parser.add_argument(
+        "--kept", action="store_true", help="measure nothing: the document from the rounds that are kept"
+    )
+    parser.add_argument("--page", action="store_true", help="only write docs/speed.md again")
+    args = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a server under measurement ends too
+    if not args.page:
+        run(args)
+    if args.out == RESULT:
+        page.write(json.loads(RESULT.read_text("utf-8")))
+
+
+def run(args: argparse.Namespace) -> None:
+    work = args.work.resolve()
+    chosen = [side for side in sides() if args.only is None or side.name in args.only.split(",")]
+    if not chosen:
+        sys.exit(f"--only {args.only}: no such side (there are {', '.join(side.name for side in sides())})")
+    before = machine()
+    ready = preparing.prepare(args.base, args.tokens, work)
+    absent = {side.name: ready.absent[name] for side in chosen if (name := side.environment or "") in ready.absent}
+    rounds = work / "rounds" / f"{args.base}-{args.tokens}x{args.each}"
+    rounds.mkdir(parents=True, exist_ok=True)
+    for name in args.again.split(",") if args.again else []:
+        for path in rounds.glob(f"{name}.*.json"):
+            path.unlink()
+    job = Job(args.tokens, args.each, args.limit, work / "scratch")
+    job.scratch.mkdir(exist_ok=True)
+    for number in range(args.rounds):
+        for side in chosen[:: 1 if number % 2 == 0 else -1]:
+            path = rounds / f"{side.name}.{number}.json"
+            if args.kept or path.is_file() or side.name in absent:
+                continue
+            try:
+                found = measure(*filled(side, work, ready), job)
+            except Refused as error:  # the others are measured
+                absent[side.name] = str(error)
+                say(f"round {number + 1}, {side.name}: {error}")
+                continue
+            path.write_text(json.dumps({"round": number, **found}), encoding="utf-8")
+            rates = ", ".join(f"{each['tok_per_s']:g}" for each in found["levels"].values())
+            say(f"round {number + 1}, {side.name}: {rates} tokens/s")
+    levels = [str(level) for level in LEVELS]
+    told_sides = [told(side, rounds, args.rounds, work) for side in chosen]
+    document = {
+        "machine": before,
+        "base": args.base,
+        "tokens": args.tokens,
+        "each": args.each,
+        "levels": levels,
+        "environments": environments([side for side in chosen if side.environment not in ready.absent], work),
+        "absent": absent,
+        "sides": told_sides,
+        "compared": summary(told_sides, levels),
+    }
+    args.out.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    say(json.dumps(document["compared"], indent=1))
+
+
+def filled(side: Side, work: Path, ready: preparing.Ready) -> tuple[Side, int]:
+    port = free_port()
+    values = {"work": work, "made": ready.made, "gguf": ready.gguf, "port": port, "python": sys.executable}
+    values |= {"environment": work / "environments" / (side.environment or ""), "path": os.environ["PATH"]}
+    return side.filled(**values), port
+
+
+def told(side: Side, rounds: Path, count: int, work: Path) -> dict[str, Any]:
+    """A side with its rounds."""
+    found = [
+        json.loads(path.read_text("utf-8"))
+        for n in range(count)
+        if (path := rounds / f"{side.name}.{n}.json").is_file()
+    ]
+    about = {"name": side.name, "peer": side.peer, "about": side.about, "environment": side.environment}
+    return {**about, "command": told_command(side, work, ROOT), "rounds": found}
+
+
+def environments(chosen: list[Side], work: Path) -> dict[str, dict[str, str]]:
+    names = sorted({side.environment for side in chosen if side.environment})
+    found = {name: venvs.versions(work / "environments" / name / "bin" / "python") for name in names}
+    return {OURS: venvs.versions(Path(sys.executable)), **found}
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()
