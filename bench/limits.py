@@ -168,7 +168,7 @@ def write_page(found: dict[str, Any]) -> None:
         return ", ".join(f"{one[name]:.2f}" for one in rounds)
 
     rows = [
-        f"{found['cores_used']} cores of {found['machine']['processor']}, {len(rounds)} rounds, medians.",
+        f"{found['cores_used']} core(s) of {found['machine']['processor']}, {len(rounds)} rounds, medians.",
         "",
         "| what | works at | limit | share of it (rounds) |",
         "|---|---|---|---|",
