@@ -254,7 +254,7 @@ def gsm8k(recorded: Path, folder: Path, sizes: Sizes = GSM8K_SIZES) -> Row:
     }
 
 
-MBPP_SIZES = {"validation": 6, "test": 40}
+MBPP_SIZES = {"validation": 20, "test": 40}
 
 
 def mbpp(data: Path, folder: Path, sizes: Sizes = MBPP_SIZES) -> Row:
