@@ -175,7 +175,7 @@ def test_the_page_keeps_its_text_and_says_where_the_sides_differ(tmp_path: Path)
     assert once.startswith(f"<!-- begin: other -->\nkept\n{page.END}\n{page.BEGIN}\n")
     assert once.endswith(f"{page.END}\nafter\n")
     assert "old" not in once
-    assert "`a-base` on 2 cores of a processor, 2 rounds, medians; 64 tokens asked for." in once
+    assert "`a-base` on 2 core(s) of a processor, 2 round(s), medians; 64 tokens asked for." in once
     assert "| jangin: about jangin | 55 (50, 60) | 110 (100, 120) | 1.5 | 400 |" in once
     assert "| jangin | 0.25 (0.5) | 0.25 (0.5) | 12 / 12 |" in once
     assert "| llama | 0.90 (0.80, 1.00) | 0.90 (0.80, 1.00) |" in once
