@@ -24,7 +24,7 @@ from typing import Any
 
 from generation import page, preparing
 from generation.measure import LEVELS, Job, measure
-from generation.sides import OURS, Side, sides, told_command
+from generation.sides import Side, sides, told_command
 from generation.summary import summary
 from load_client import machine
 from process_group import free_port
@@ -95,7 +95,7 @@ def run(args: argparse.Namespace) -> None:
         "tokens": args.tokens,
         "each": args.each,
         "levels": levels,
-        "environments": environments([side for side in chosen if side.environment not in ready.absent], work),
+        "environments": venvs.installed([side.environment for side in chosen], ready.absent, work),
         "absent": absent,
         "sides": told_sides,
         "compared": summary(told_sides, levels),
@@ -120,12 +120,6 @@ def told(side: Side, rounds: Path, count: int, work: Path) -> dict[str, Any]:
     ]
     about = {"name": side.name, "peer": side.peer, "about": side.about, "environment": side.environment}
     return {**about, "command": told_command(side, work, ROOT), "rounds": found}
-
-
-def environments(chosen: list[Side], work: Path) -> dict[str, dict[str, str]]:
-    names = sorted({side.environment for side in chosen if side.environment})
-    found = {name: venvs.versions(work / "environments" / name / "bin" / "python") for name in names}
-    return {OURS: venvs.versions(Path(sys.executable)), **found}
 
 
 def say(text: str) -> None:

@@ -90,7 +90,7 @@ def run(args: argparse.Namespace) -> None:
         "clients": args.clients,
         "seconds": args.seconds,
         "texts": len(ready.texts),
-        "environments": environments([side for side in chosen if side.environment not in ready.absent], work),
+        "environments": venvs.installed([side.environment for side in chosen], ready.absent, work),
         "absent": absent,
         "sides": [told(side, work, args.rounds) for side in chosen],
     }
@@ -118,12 +118,6 @@ def told(side: Side, work: Path, count: int) -> dict[str, Any]:
     ]
     about = {"name": side.name, "peer": side.peer, "setting": side.setting, "about": side.about}
     return {**about, "environment": side.environment, "command": command, "sample": side.sample, "rounds": found}
-
-
-def environments(chosen: list[Side], work: Path) -> dict[str, dict[str, str]]:
-    names = sorted({side.environment for side in chosen if side.environment})
-    found = {name: venvs.versions(work / "environments" / name / "bin" / "python") for name in names}
-    return {"jangin": venvs.versions(Path(sys.executable)), **found}
 
 
 def say(text: str) -> None:

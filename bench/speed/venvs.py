@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
 from pathlib import Path
 
 HTTP = ("fastapi==0.165.0", "uvicorn[standard]==0.54.0", "scikit-learn==1.9.1", "torch==2.13.0")
@@ -72,3 +72,10 @@ def versions(python: Path) -> dict[str, str]:
 
 def without_path() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+
+def installed(names: Iterable[str | None], absent: Container[str | None], work: Path) -> dict[str, dict[str, str]]:
+    """What is installed where Jangin runs, and in each environment of `work` that is named and not absent."""
+    wanted = sorted({name for name in names if name and name not in absent})
+    found = {name: versions(work / "environments" / name / "bin" / "python") for name in wanted}
+    return {"jangin": versions(Path(sys.executable)), **found}
