@@ -22,6 +22,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import rounds
 from generation import page, preparing
 from generation.measure import LEVELS, Job, measure
 from generation.sides import Side, sides, told_command
@@ -29,7 +30,6 @@ from generation.summary import summary
 from load_client import machine
 from process_group import free_port
 from speed import venvs
-from speed.measure import Refused
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULT = ROOT / "docs" / "results" / "speed-generate.json"
@@ -37,19 +37,11 @@ RESULT = ROOT / "docs" / "results" / "speed-generate.json"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--work", type=Path, default=Path("runs/generation"))
+    rounds.add_options(parser, "runs/generation", 2, RESULT)
     parser.add_argument("--base", default="smollm2-135m")
-    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--tokens", type=int, default=64, help="of each answer")
     parser.add_argument("--each", type=int, default=2, help="requests of each client, in each level")
     parser.add_argument("--limit", type=float, default=60, help="seconds after which no request of a level begins")
-    parser.add_argument("--only", help="names of sides, with commas")
-    parser.add_argument("--again", help="names of sides whose rounds are forgotten first, with commas")
-    parser.add_argument("--out", type=Path, default=RESULT)
-    parser.add_argument(
-        "--kept", action="store_true", help="measure nothing: the document from the rounds that are kept"
-    )
-    parser.add_argument("--page", action="store_true", help="only write docs/speed.md again")
     args = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a server under measurement ends too
     if not args.page:
@@ -60,35 +52,20 @@ def main() -> None:
 
 def run(args: argparse.Namespace) -> None:
     work = args.work.resolve()
-    chosen = [side for side in sides() if args.only is None or side.name in args.only.split(",")]
-    if not chosen:
-        sys.exit(f"--only {args.only}: no such side (there are {', '.join(side.name for side in sides())})")
+    chosen = rounds.chosen(sides(), args.only)
     before = machine()
     ready = preparing.prepare(args.base, args.tokens, work)
     absent = {side.name: ready.absent[name] for side in chosen if (name := side.environment or "") in ready.absent}
-    rounds = work / "rounds" / f"{args.base}-{args.tokens}x{args.each}"
-    rounds.mkdir(parents=True, exist_ok=True)
-    for name in args.again.split(",") if args.again else []:
-        for path in rounds.glob(f"{name}.*.json"):
-            path.unlink()
+    folder = work / "rounds" / f"{args.base}-{args.tokens}x{args.each}"
     job = Job(args.tokens, args.each, args.limit, work / "scratch")
     job.scratch.mkdir(exist_ok=True)
-    for number in range(args.rounds):
-        for side in chosen[:: 1 if number % 2 == 0 else -1]:
-            path = rounds / f"{side.name}.{number}.json"
-            if args.kept or path.is_file() or side.name in absent:
-                continue
-            try:
-                found = measure(*filled(side, work, ready), job)
-            except Refused as error:  # the others are measured
-                absent[side.name] = str(error)
-                say(f"round {number + 1}, {side.name}: {error}")
-                continue
-            path.write_text(json.dumps({"round": number, **found}), encoding="utf-8")
-            rates = ", ".join(f"{each['tok_per_s']:g}" for each in found["levels"].values())
-            say(f"round {number + 1}, {side.name}: {rates} tokens/s")
+
+    def measured(side: Side, number: int) -> rounds.Found:
+        return measure(*filled(side, work, ready), job)
+
+    rounds.take(folder, chosen, args, absent, measured, rates)
     levels = [str(level) for level in LEVELS]
-    told_sides = [told(side, rounds, args.rounds, work) for side in chosen]
+    told_sides = [told(side, folder, args.rounds, work) for side in chosen]
     document = {
         "machine": before,
         "base": args.base,
@@ -100,8 +77,7 @@ def run(args: argparse.Namespace) -> None:
         "sides": told_sides,
         "compared": summary(told_sides, levels),
     }
-    args.out.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    say(json.dumps(document["compared"], indent=1))
+    rounds.write(document, args.out)
 
 
 def filled(side: Side, work: Path, ready: preparing.Ready) -> tuple[Side, int]:
@@ -111,19 +87,14 @@ def filled(side: Side, work: Path, ready: preparing.Ready) -> tuple[Side, int]:
     return side.filled(**values), port
 
 
-def told(side: Side, rounds: Path, count: int, work: Path) -> dict[str, Any]:
+def told(side: Side, folder: Path, count: int, work: Path) -> dict[str, Any]:
     """A side with its rounds."""
-    found = [
-        json.loads(path.read_text("utf-8"))
-        for n in range(count)
-        if (path := rounds / f"{side.name}.{n}.json").is_file()
-    ]
     about = {"name": side.name, "peer": side.peer, "about": side.about, "environment": side.environment}
-    return {**about, "command": told_command(side, work, ROOT), "rounds": found}
+    return {**about, "command": told_command(side, work, ROOT), "rounds": rounds.kept(folder, side.name, count)}
 
 
-def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+def rates(found: rounds.Found) -> str:
+    return ", ".join(f"{each['tok_per_s']:g}" for each in found["levels"].values()) + " tokens/s"
 
 
 if __name__ == "__main__":

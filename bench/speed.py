@@ -21,10 +21,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import rounds
 from load_client import load_client, machine
 from process_group import free_port
 from speed import page, preparing, venvs
-from speed.measure import Job, Refused, measure
+from speed.measure import Job, measure
 from speed.sides import Side, sides
 from speed.summary import summary
 
@@ -34,18 +35,10 @@ RESULT = Path(__file__).resolve().parent.parent / "docs" / "results" / "speed-cl
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, nargs="?")
-    parser.add_argument("--work", type=Path, default=Path("runs/speed"))
-    parser.add_argument("--rounds", type=int, default=3)
+    rounds.add_options(parser, "runs/speed", 3, RESULT)
     parser.add_argument("--seconds", type=float, default=6, help="of the load of each side in each round")
     parser.add_argument("--clients", type=int, default=32)
-    parser.add_argument("--only", help="names of sides, with commas")
-    parser.add_argument("--again", help="names of sides whose rounds are forgotten first, with commas")
     parser.add_argument("--adapter", type=Path, help="a bundle of the rung smollm2-135m-lora on DATA, for llama.cpp")
-    parser.add_argument("--out", type=Path, default=RESULT)
-    parser.add_argument(
-        "--kept", action="store_true", help="measure nothing: the document from the rounds that are kept"
-    )
-    parser.add_argument("--page", action="store_true", help="only write docs/speed.md again")
     args = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a server under measurement ends too
     if not args.page:
@@ -59,32 +52,16 @@ def main() -> None:
 def run(args: argparse.Namespace) -> None:
     work = args.work.resolve()
     ready = preparing.prepare(args.data.resolve(), work, args.adapter)
-    chosen = [side for side in sides(*ready.wanted) if args.only is None or side.name in args.only.split(",")]
-    if not chosen:
-        sys.exit(f"--only {args.only}: no such side")
+    chosen = rounds.chosen(sides(*ready.wanted), args.only)
     absent = {side.name: ready.absent[name] for side in chosen if (name := side.environment or "") in ready.absent}
-    rounds = work / "rounds"
-    rounds.mkdir(exist_ok=True)
-    for name in args.again.split(",") if args.again else []:
-        for path in rounds.glob(f"{name}.*.json"):
-            path.unlink()
     job = Job(ready.texts, ready.labels, args.seconds, args.clients, work / "scratch")
     job.scratch.mkdir(exist_ok=True)
     with load_client() as client:
-        for number in range(args.rounds):
-            for side in chosen[:: 1 if number % 2 == 0 else -1]:
-                path = rounds / f"{side.name}.{number}.json"
-                if args.kept or path.is_file() or side.environment in ready.absent:
-                    continue
-                try:
-                    found = measure(*filled(side, work, ready), client, job._replace(whole=number == 0))
-                except Refused as error:  # the others are measured
-                    absent[side.name] = str(error)
-                    say(f"round {number + 1}, {side.name}: {error}")
-                    continue
-                path.write_text(json.dumps(found), encoding="utf-8")
-                rate, alone = found["busy"].get("per_s"), found["alone"].get("p50_ms")
-                say(f"round {number + 1}, {side.name}: {rate}/s, alone {alone} ms")
+
+        def measured(side: Side, number: int) -> rounds.Found:
+            return measure(*filled(side, work, ready), client, job._replace(whole=number == 0))
+
+        rounds.take(work / "rounds", chosen, args, absent, measured, rates)
     document = {
         "machine": machine(),
         "clients": args.clients,
@@ -95,8 +72,7 @@ def run(args: argparse.Namespace) -> None:
         "sides": [told(side, work, args.rounds) for side in chosen],
     }
     document["compared"] = summary(document["sides"])
-    args.out.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    say(json.dumps(document["compared"], indent=1))
+    rounds.write(document, args.out)
 
 
 def filled(side: Side, work: Path, ready: preparing.Ready) -> tuple[Side, int]:
@@ -111,17 +87,13 @@ def told(side: Side, work: Path, count: int) -> dict[str, Any]:
     command = (
         " ".join(side.command).replace(str(Path(__file__).resolve().parent.parent), ".").replace(str(work), "{work}")
     )
-    found = [
-        json.loads(path.read_text("utf-8"))
-        for n in range(count)
-        if (path := work / "rounds" / f"{side.name}.{n}.json").is_file()
-    ]
     about = {"name": side.name, "peer": side.peer, "setting": side.setting, "about": side.about}
+    found = rounds.kept(work / "rounds", side.name, count)
     return {**about, "environment": side.environment, "command": command, "sample": side.sample, "rounds": found}
 
 
-def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+def rates(found: rounds.Found) -> str:
+    return f"{found['busy'].get('per_s')}/s, alone {found['alone'].get('p50_ms')} ms"
 
 
 if __name__ == "__main__":

@@ -89,7 +89,8 @@ def texts(count: int, seed: int) -> list[dict[str, object]]:
 
 
 @pytest.mark.parametrize("metric", ["exact_match", "chrf", "rouge_l"])
-def test_a_specialist_that_writes_texts_is_certified_by_each_metric(tmp_path, tiny_decoder, metric):
+def test_a_specialist_that_writes_texts_is_certified_by_each_metric(tmp_path, tiny_decoder, metric, monkeypatch):
+    monkeypatch.setattr("jangin.evals.predicting.WRITTEN_SECONDS", 0.0)
     more = f"metric: {metric}\nfields: {{gold: gold}}\nbar: {{reference: gpt.jsonl}}\n"
     folder = tasks.task(tmp_path / "task", "generate", texts(30, 1), texts(60, 2), more)
     recorded(folder, texts(60, 2))
@@ -97,6 +98,7 @@ def test_a_specialist_that_writes_texts_is_certified_by_each_metric(tmp_path, ti
     found = certify(made)
     assert (found.result["verdict"], found.result["metric"]) == ("inferior", metric)
     assert found.result["reference_score"] > found.result["baseline"] and found.per_class == []
+    assert found.speed.requests == 10  # the fewest: no time was given
     assert bool(found.calibration) == (metric == "exact_match")
     assert files.verify(made).differs == []
     page = (made / "certificate.md").read_text("utf-8")

@@ -22,7 +22,7 @@ def bench_on_the_path(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     before = set(sys.modules)
     yield
     for name in set(sys.modules) - before:
-        if name.partition(".")[0] in ("generation", "speed", "load_client", "streamed", "random_specialist"):
+        if name.partition(".")[0] in ("generation", "speed", "rounds", "load_client", "streamed", "random_specialist"):
             del sys.modules[name]
 
 

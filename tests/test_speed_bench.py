@@ -25,7 +25,7 @@ def bench_on_the_path(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     before = set(sys.modules)
     yield
     for name in set(sys.modules) - before:
-        if name.partition(".")[0] in ("speed", "waiting", "load_client"):
+        if name.partition(".")[0] in ("speed", "rounds", "waiting", "load_client"):
             del sys.modules[name]
 
 

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 
 from generation.sides import Side
 from load_client import children, cpu_s, pss_mb, quantile
-from speed.measure import START_S, Refused, process
+from rounds import Refused
+from speed.measure import START_S, process
 from streamed import Answer, NotAnswered, ask
 
 LEVELS = (1, 8, 32)

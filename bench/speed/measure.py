@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from load_client import Asked, Load, LoadClient, children, cpu_s, figures, pss_mb, write_bodies
 from process_group import process_group
+from rounds import Refused
 from speed.sides import Side
 
 START_S = 300
@@ -95,10 +96,6 @@ def predicted(specialist: Path, job: Job, chosen: Sequence[int], given: Sequence
 
 def share(given: Sequence[str], right: Sequence[str]) -> float:
     return round(sum(a == b for a, b in zip(given, right, strict=True)) / len(right), 4)
-
-
-class Refused(Exception):
-    """An answer that is no 200, or none at all."""
 
 
 class Asking:

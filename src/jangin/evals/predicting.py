@@ -20,6 +20,7 @@ from jangin.types import Input
 
 BATCH, TIMED_ROWS, SINGLE_REQUESTS, WARM_UP = 64, 256, 200, 8
 WRITTEN_BATCH, WRITTEN_REQUESTS = 16, 30  # an answer that is written takes seconds
+FEWEST_WRITTEN, WRITTEN_SECONDS = 10, 60.0  # or half a minute: after a minute, ten single requests are enough
 CHUNK = 1_024
 
 Progress = Callable[[str, int, int], None]
@@ -98,8 +99,12 @@ def predict_and_measure(
 def _write_and_measure(writer: Writer, inputs: Sequence[Input], progress: Progress | None) -> Predicted:
     sample = inputs[:: max(1, len(inputs) // WRITTEN_REQUESTS)][:WRITTEN_REQUESTS]
     write_all(writer, sample[:1])
-    taken, first = [], []
-    for one in sample:
+    taken: list[float] = []
+    first: list[float] = []
+    stride = max(1, len(sample) // FEWEST_WRITTEN)  # the first ten are spread over the test too
+    for one in [each for offset in range(stride) for each in sample[offset::stride]]:
+        if len(taken) >= FEWEST_WRITTEN and sum(taken) > WRITTEN_SECONDS * 1000:
+            break
         start = time.perf_counter()
         written = write_all(writer, [one])[0]
         taken.append((time.perf_counter() - start) * 1000)
@@ -112,7 +117,7 @@ def _write_and_measure(writer: Writer, inputs: Sequence[Input], progress: Progre
     method = f"measured: {answer:,} tokens written in {meter.seconds:.2f} s, prompts read meanwhile"
     speed = Speed(
         latency_ms=_percentiles(taken),
-        requests=len(sample),
+        requests=len(taken),
         throughput=_rate(len(inputs), WRITTEN_BATCH, meter),
         ttft_ms=_percentiles(first) if first else None,
         tok_per_s=Figure(round(answer / meter.seconds, 1), "tokens per second", method),
