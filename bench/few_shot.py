@@ -87,7 +87,8 @@ def main() -> None:
         from few_shot_page import write
 
         write(book.runs, ROOT / "docs")
-    print(json.dumps(book.runs, indent=1))
+    if not given.page:
+        print(json.dumps(book.runs, indent=1))
 
 
 def work(given: argparse.Namespace, book: Book) -> None:

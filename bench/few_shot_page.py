@@ -12,7 +12,14 @@ from typing import Any
 START, END = "<!-- few-shot: start -->", "<!-- few-shot: end -->"
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 720, 360, 60, 190, 24, 52
 # Told apart by shape of the line as well as by colour; dark enough on white, light enough on black.
-STYLES = [("#2f6fde", ""), ("#c2571a", "7 4"), ("#2a8a57", "2 4"), ("#8a4fc9", "9 3 2 3"), ("#7a7a7a", "4 4")]
+STYLES = [
+    ("#2f6fde", ""),
+    ("#c2571a", "7 4"),
+    ("#2a8a57", "2 4"),
+    ("#8a4fc9", "9 3 2 3"),
+    ("#7a7a7a", "4 4"),
+    ("#b3261e", "12 3"),
+]
 Run = dict[str, Any]
 
 

@@ -16,6 +16,7 @@ import orders
 from jangin import bundle
 from jangin.data.schema import fault, infer_schema
 from jangin.errors import BundleError, InputError, RequestError
+from jangin.evals.wording import parity_words
 from jangin.models.chain import allowed, chain, first_allowed, spans
 from jangin.models.copier import ABSENT, Copier
 from jangin.models.cues import cues, key_of, know, matches
@@ -238,6 +239,31 @@ def test_every_answer_satisfies_the_schema_and_tells_its_confidence(made):
     assert len(right) > 30
     first = copier.write([rows[0]["input"]])[0]
     assert (first.output, first.confidence, first.fields) == (found[0].output, found[0].confidence, found[0].fields)
+
+
+def test_a_batch_that_writes_otherwise_is_told_and_a_server_that_does_is_refused(made, monkeypatch):
+    from types import SimpleNamespace
+
+    from jangin import pack_written
+
+    class BesideOthers(Copier):
+        def write(self, inputs, **more):
+            found = super().write(inputs, **more)
+            return [msgspec.structs.replace(found[0], text="moved"), *found[1:]] if len(inputs) > 1 else found
+
+    inputs = [row["input"] for row in orders.english(5, 9)]
+    shop = SimpleNamespace(validation_inputs=inputs, task=SimpleNamespace(name=bundle.read_manifest(made).name))
+    candidate = SimpleNamespace(agreement=None, spec=None)
+    monkeypatch.setattr(pack_written, "load_writer", lambda folder: BesideOthers(folder, Readers()))
+    found = pack_written._parity(shop, candidate, made)
+    assert (found["packed_http"]["same_answers"], found["batched_single"]["same_answers"]) == (1.0, 0.8)
+    words = parity_words(found)
+    assert (
+        "packed and http: 100.0% of answers are the same" in words and "batched and single: 80.0% of answers" in words
+    )
+    monkeypatch.setattr(pack_written, "_ask", lambda url, name, value: "another answer")
+    with pytest.raises(BundleError, match=r"same answer to 0\.0% of 5"):
+        pack_written._parity(shop, candidate, made)
 
 
 def test_a_text_longer_than_its_reading_is_refused_and_max_tokens_cut(made):

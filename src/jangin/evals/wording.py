@@ -124,6 +124,11 @@ def parity_words(parity: dict[str, Any] | None) -> str:
             gap = part.get("largest_probability_gap")
             gaps = "" if gap is None else f", probabilities by at most {gap:.1g}"
             said.append(f"{one} and {other}: {part['different_answers']:.2%} of answers differ{gaps}")
+        elif isinstance(part, dict):  # of written answers
+            pair = name.replace("_", " and ")
+            for key, value in part.items():
+                if key.startswith("same_") and value is not None:
+                    said.append(f"{pair}: {value:.1%} of {key.removeprefix('same_')} are the same")
         else:
             said.append(f"{name.replace('_', ' ')}: {part}")
     return "; ".join(said)
