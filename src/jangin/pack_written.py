@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from jangin.train.writers import Candidate
     from jangin.train.written import WritingShop
 
-# The trainer multiplies in bfloat16 or float32 with the base's weights unpacked, the engine in eight-bit blocks: where two
-# tokens are level it may take the other, and the rest of that answer parts.
+# The trainer multiplies in bfloat16 or float32 with the base's weights unpacked, the engine in eight-bit blocks: where
+# two tokens are level it may take the other, and the rest of that answer parts.
 AGREEMENT = 0.9  # of the engine's own tokens, those that the trainer would have chosen
 SAME_OVER_HTTP = 0.9  # of the answers, each row asked alone; a prefix that was read before may move last bits (0014)
 COPIED_SAME = 1.0  # what is copied is the same arithmetic on either side, one text at a time
