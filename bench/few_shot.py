@@ -35,7 +35,6 @@ import numpy as np
 from jangin.bases import pull
 from jangin.models.base import Floats
 from jangin.task import load_task
-from jangin.train.climb import chosen_rungs
 from jangin.train.encoder import TunedRung
 from jangin.train.rungs import Attempt, Shipped, ladder
 from jangin.train.workshop import Workshop
@@ -173,9 +172,10 @@ def ours(method: str, cell: Cell, rows: list[Row], judged: list[Row]) -> Iterato
         begin = time.perf_counter()
         shop = Workshop(load_task(task), cell.seed, Path(folder) / "work", True)
         ready_s, parts_s = time.perf_counter() - begin, {"ngrams": 0.0}
-        for rung in chosen_rungs(ladder(shop)):
+        for rung in ladder(shop):
             tuned = isinstance(rung, TunedRung)
-            if rung.name.endswith("-lora") or tuned != (method == "jangin-tuned"):
+            # SetFit tunes the base in float32, so its rungs are those that stand beside it.
+            if rung.name.endswith(("-lora", "-q8")) or tuned != (method == "jangin-tuned"):
                 continue
             begin = time.perf_counter()
             attempt = rung.attempt(shop)

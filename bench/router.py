@@ -1,6 +1,6 @@
 """The router on clinc150: its 150 intents divided by domain among 10 specialists, and messages that are for none.
 
-    python bench/router.py DATA [--work DIR] [--rungs minilm-l6] [--rounds 400]
+    python bench/router.py DATA [--work DIR] [--rungs minilm-l6-q8] [--rounds 400]
 
 DATA is a folder with `clinc150` in it (`train`, `validation` and `test`, each `.jsonl.gz`: rows of `input` and
 `output`, `oos` being for none). Each domain becomes a task of its own, trained as any other; the router is fitted on
@@ -41,7 +41,7 @@ from jangin.serve.frames import Ask, Direct, Fit, Load, Loaded, Order, Report
 from jangin.train.climb import train
 
 RESULT = Path(__file__).resolve().parent.parent / "docs" / "results" / "router.json"
-BASE, ALPHA = "minilm-l6", 0.025
+BASE, ALPHA = "minilm-l6-q8", 0.025
 DOMAINS = {
     "banking": "freeze_account routing pin_change bill_due pay_bill account_blocked interest_rate min_payment "
     "bill_balance transfer order_checks balance spending_history transactions report_fraud",

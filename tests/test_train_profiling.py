@@ -58,8 +58,8 @@ def test_without_the_encoder_it_is_packed_and_says_how_to_get_a_profile(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_base: Any
 ) -> None:
     folder, told = packed(classify_task(tmp_path / "task"), tmp_path / "desk")
-    why = "base 'minilm-l6' is not in the store: jangin route fetches it"
-    assert told == [{"base": "minilm-l6", "why": why}]
+    why = "base 'minilm-l6-q8' is not in the store: jangin route fetches it"
+    assert told == [{"base": "minilm-l6-q8", "why": why}]
     assert not list(folder.glob("routing-*"))
     monkeypatch.setattr(rungs, "ENGLISH", "tiny-bert")
     (found,) = profiling.add_profiles(folder, quiet=True)
