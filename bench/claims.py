@@ -21,8 +21,8 @@ from tasks_labelled import Make
 RAG20 = "gpt-4/banking77-rag20"
 TRIAL = "plain n-grams in a trial before this code was written; it saw this public test"
 TRIED = "and at least 0.92, set before this code was written, when trials on this test had 0.93 and 0.94"
-# These were claimed while the frozen encoder of the climb was in float32; the same rungs make the same artefact again.
-FLOAT32 = ("--rungs", "ngrams,minilm-l6,ngrams+minilm-l6,minilm-l6-tuned,ngrams+minilm-l6-tuned")
+# Claimed while the climb's frozen encoder was in float32: the same rungs make the same artefact again.
+FLOAT32 = ("--rungs", "ngrams,minilm-l6,ngrams+minilm-l6")
 OTHER_SPLIT = "The split is not the published one: no comparison with the literature."
 
 
@@ -64,7 +64,7 @@ CLAIMS: dict[str, Claim] = {
         *("customer service", "English", "banking77"),
         bar=TRIED,
         note="Climbs on to the best within two hours, fine-tuning included.",
-        options=("--best", "--budget", "2h", *FLOAT32),
+        options=("--best", "--budget", "2h", "--rungs", f"{FLOAT32[1]},minilm-l6-tuned,ngrams+minilm-l6-tuned"),
     ),
     "clinc150": Claim(
         labelled.clinc,

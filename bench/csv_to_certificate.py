@@ -21,7 +21,7 @@ from pathlib import Path
 
 from jangin.bases.store import default_home
 
-TORCH_FREE = "ngrams,minilm-l6,ngrams+minilm-l6"  # also where torch is installed
+TORCH_FREE = "ngrams,minilm-l6-q8,ngrams+minilm-l6-q8"  # also where torch is installed
 
 
 def to_csv(source: Path, target: Path) -> int:

@@ -159,6 +159,7 @@ def result(
         "baseline": full["result"].get("baseline"),
         "exposure": full["exposure"],
         "leaks": full["leaks"],
+        "parity": full["parity"],
         "speed": full["speed"],
         "cost": full["cost"],
         "energy": full["energy"],

@@ -86,6 +86,11 @@ class Result:
         return self.found["speed"]["latency_ms"] if "speed" in self.found else None
 
     @property
+    def requests(self) -> int:
+        """Single requests that the latency is of."""
+        return int(self.found["speed"]["requests"]) if "speed" in self.found else 0
+
+    @property
     def load(self) -> float | None:
         """Load average when the result was kept; None of an older result."""
         return (self.found.get("machine") or {}).get("load")

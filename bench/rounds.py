@@ -77,8 +77,9 @@ def take(
 
 def kept(folder: Path, name: str, count: int) -> list[Found]:
     """A side's rounds, those of them that were measured."""
-    paths = [folder / f"{name}.{number}.json" for number in range(count)]
-    return [json.loads(path.read_text("utf-8")) for path in paths if path.is_file()]
+    paths = {number: folder / f"{name}.{number}.json" for number in range(count)}
+    # The number is the file's: rounds that an earlier version kept do not say theirs.
+    return [json.loads(path.read_text("utf-8")) | {"round": n} for n, path in paths.items() if path.is_file()]
 
 
 def write(document: Found, out: Path) -> None:

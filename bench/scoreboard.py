@@ -40,6 +40,8 @@ HOW_TO_READ = """\
 - **These tests are public.** Bases and giants may have seen them, and trials on some of them were known before this
   code was written. An absolute bar says what was asked, not who was beaten: some are published figures of another
   split, some a plain baseline's score on this very test in such a trial. Each ladder says which.
+- **The frozen English encoder of these rows worked in float32** (`minilm-l6`). Since then the climb takes the same base
+  in integers ([decision 0019](decisions/0019-integers.md)): level beside n-grams on validation, twice as fast.
 - **Being cheaper than GPT-4 proves little now**, so today's cheap tier stands beside it. Costs here are of a machine
   that is kept busy; the certificate's break-even pays for idle hours too.
 - **Seconds and joules** are of the whole climb, all rungs tried, on the machine named below. No joule was measured: all
@@ -123,10 +125,15 @@ def opening(found: Sequence[Result]) -> str:
         f"told, {counts['lost']} lost**; {explored} of those won are exploratory (†). Held against a giant model, "
         f"GPT-4 or GPT-4 Turbo, stand {len({each.claim.test for each in models})} tests: "
         + "; ".join(f"{len(part)} {word} ({_list(part)})" for part, word in ends if part)
-        + f". The largest specialist among those wins has {small / 1e6:.0f} million parameters.",
+        + f". The largest specialist of a win against a giant has {small / 1e6:.0f} million parameters.",
         _templates(judged),
     ]
     return "\n\n".join(["# Results", *(fill(part, 120) for part in said if part)])
+
+
+def _few(requests: int) -> str:
+    """A 99th percentile of fewer is hardly more than the largest."""
+    return f" (of {requests})" if requests < 100 else ""
 
 
 def _templates(judged: Sequence[Result]) -> str:
@@ -191,7 +198,7 @@ def costs(found: Sequence[Result]) -> str:
                 _usd(own),
                 _usd(reference),
                 _usd(cheap),
-                "" if latency is None else f"{_ms(latency['p50'])} / {_ms(latency['p99'])}",
+                "" if latency is None else f"{_ms(latency['p50'])} / {_ms(latency['p99'])}{_few(each.requests)}",
                 each.found["cost"]["own"]["date"],
             ]
         )

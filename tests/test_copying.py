@@ -251,19 +251,43 @@ def test_a_batch_that_writes_otherwise_is_told_and_a_server_that_does_is_refused
             found = super().write(inputs, **more)
             return [msgspec.structs.replace(found[0], text="moved"), *found[1:]] if len(inputs) > 1 else found
 
-    inputs = [row["input"] for row in orders.english(5, 9)]
+    inputs = [row["input"] for row in orders.english(10, 9)]
     shop = SimpleNamespace(validation_inputs=inputs, task=SimpleNamespace(name=bundle.read_manifest(made).name))
     candidate = SimpleNamespace(agreement=None, spec=None)
     monkeypatch.setattr(pack_written, "load_writer", lambda folder: BesideOthers(folder, Readers()))
     found = pack_written._parity(shop, candidate, made)
-    assert (found["packed_http"]["same_answers"], found["batched_single"]["same_answers"]) == (1.0, 0.8)
+    assert (found["packed_http"]["same_answers"], found["batched_single"]["same_answers"]) == (1.0, 0.9)
     words = parity_words(found)
     assert (
-        "packed and http: 100.0% of answers are the same" in words and "batched and single: 80.0% of answers" in words
+        "packed and http: 100.00% of answers are the same" in words and "batched and single: 90.00% of answers" in words
     )
-    monkeypatch.setattr(pack_written, "_ask", lambda url, name, value: "another answer")
-    with pytest.raises(BundleError, match=r"same answer to 0\.0% of 5"):
+    right, asked = pack_written._ask, []
+
+    def wrong(rows):
+        def ask(url, name, value):
+            asked.append(value)
+            return right(url, name, value) if len(asked) > rows else "another answer"
+
+        asked.clear()
+        return ask
+
+    monkeypatch.setattr(pack_written, "_ask", wrong(1))
+    with pytest.raises(BundleError, match=r"same answer to 90\.0% of 10 validation rows; 100% is asked"):
+        pack_written._parity(shop, candidate, made)  # what is copied is the same arithmetic
+    candidate.spec = bundle.DecoderSpec("base", "0" * 64, None)
+    monkeypatch.setattr(pack_written, "_ask", wrong(1))
+    assert pack_written._parity(shop, candidate, made)["packed_http"] == {"same_answers": 0.9, "asked": 0.9}
+    monkeypatch.setattr(pack_written, "_ask", wrong(2))
+    with pytest.raises(BundleError, match=r"same answer to 80\.0% of 10 validation rows; 90% is asked"):
         pack_written._parity(shop, candidate, made)
+
+
+def test_a_row_that_is_too_long_is_left_out_of_the_parity(made):
+    from jangin.pack_written import _from_the_file
+
+    inputs = ["please send 1 x Acme soap", "soap " * 100_000, "I return 2 x Dune soap"]
+    fitting, batched, alone = _from_the_file(inputs, made)
+    assert fitting == [inputs[0], inputs[2]] and batched == alone and len(alone) == 2
 
 
 def test_a_text_longer_than_its_reading_is_refused_and_max_tokens_cut(made):

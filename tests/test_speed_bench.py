@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -38,6 +38,7 @@ def parts() -> tuple[ModuleType, ModuleType]:
 def side(name: str, peer: str, setting: str, rates: list[float], lost: int = 0, same: float = 1.0) -> dict[str, Any]:
     rounds = [
         {
+            "round": number,
             "busy": {
                 "by_status": {"200": 100} | ({"500": lost} if lost else {}),
                 "per_s": rate,
@@ -53,7 +54,7 @@ def side(name: str, peer: str, setting: str, rates: list[float], lost: int = 0, 
             "served_as_bulk": same,
             "bulk_texts_per_s": rate,
         }
-        for rate in rates
+        for number, rate in enumerate(rates)
     ]
     return {"name": name, "peer": peer, "setting": setting, "about": name, "sample": None, "rounds": rounds}
 
@@ -195,3 +196,34 @@ def test_llama_is_asked_under_a_grammar_and_what_it_writes_is_a_label() -> None:
     read = grammar.read([" card arrival", ' the "odd" one'], labels)
     assert read({"content": " card arrival"}) == "card_arrival"
     assert read({"content": " card arr"}) == ""  # cut short: an answer, and a wrong one
+
+
+def test_rounds_that_are_kept_are_not_measured_again_and_a_side_that_refuses_is_left_out(tmp_path):
+    import rounds
+
+    calls = []
+
+    def measure(side, number):
+        calls.append((side.name, number))
+        if side.name == "deaf" and number == 1:
+            raise rounds.Refused("answers 500")
+        return {"rate": 10 * number}
+
+    two = [SimpleNamespace(name="quick"), SimpleNamespace(name="deaf")]
+    args = SimpleNamespace(again=None, kept=False, rounds=3)
+    absent: dict[str, str] = {}
+    rounds.take(tmp_path, two, args, absent, measure, str)
+    assert calls == [("quick", 0), ("deaf", 0), ("deaf", 1), ("quick", 1), ("quick", 2)]
+    assert absent == {"deaf": "answers 500"}
+    assert rounds.kept(tmp_path, "deaf", 3) == [{"round": 0, "rate": 0}]
+    calls.clear()
+    rounds.take(tmp_path, two, SimpleNamespace(again="quick", kept=False, rounds=1), {}, measure, str)
+    assert calls == [("quick", 0)]
+
+
+def test_ratios_are_made_of_the_rounds_that_both_have():
+    from speed.summary import ratio
+
+    ours, theirs = side("jangin", "jangin", "defaults", [100, 200]), side("peer", "peer", "defaults", [10, 50])
+    del ours["rounds"][0]
+    assert ratio(ours, theirs)["of_rounds"] == [4.0]

@@ -74,11 +74,11 @@ def best(sides: Sequence[Told], setting: str, peer: str | None = None) -> Told |
 
 def ratio(ours: Told, theirs: Told) -> dict[str, Any]:
     """Requests/s over requests/s, round by round: both were measured within minutes. And processor time."""
-    pairs = [
-        a["busy"]["per_s"] / b["busy"]["per_s"]
-        for a, b in zip(ours["rounds"], theirs["rounds"])
-        if a["busy"].get("per_s") and b["busy"].get("per_s")
-    ]
+    mine_by, theirs_by = (
+        {each["round"]: each["busy"]["per_s"] for each in side["rounds"] if each["busy"].get("per_s")}
+        for side in (ours, theirs)
+    )
+    pairs = [mine_by[number] / theirs_by[number] for number in mine_by if number in theirs_by]
     mine, other = medians(ours), medians(theirs)
     return {
         "ours": ours["name"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +12,10 @@ import msgspec
 
 from jangin import bundle
 from jangin.bases import catalogue
-from jangin.errors import BundleError
+from jangin.errors import BundleError, RequestError
 from jangin.files import hash_file, write_atomic
 from jangin.models.base import Rule
-from jangin.models.written import load_writer
+from jangin.models.written import load_writer, write_all
 from jangin.pack import lineage, post, put_in_place
 from jangin.terms import terms_of, write_terms
 from jangin.train.judge import Judged
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 # The trainer multiplies in bfloat16 or float32 with the base's weights unpacked, the engine in eight-bit blocks: where
 # two tokens are level it may take the other, and the rest of that answer parts.
 AGREEMENT = 0.9  # of the engine's own tokens, those that the trainer would have chosen
-SAME_OVER_HTTP = 0.9  # of the answers, each row asked alone; a prefix that was read before may move last bits (0014)
+SAME_OVER_HTTP = 0.9  # of the answers, each row alone on both sides; a cached beginning may move last bits (0014)
 COPIED_SAME = 1.0  # what is copied is the same arithmetic on either side, one text at a time
 PARITY_ROWS = 20
 Record = Callable[[dict[str, Any]], dict[str, Any]]
@@ -92,20 +93,10 @@ def _parity(shop: WritingShop, candidate: Candidate, folder: Path) -> dict[str, 
             f"trainer and engine agree on {candidate.agreement:.1%} of the tokens; {AGREEMENT:.0%} is asked",
             "report this with the record: the bundle was not released",
         )
-    inputs = shop.validation_inputs[:PARITY_ROWS]
+    inputs, batched, alone = _from_the_file(shop.validation_inputs[:PARITY_ROWS], folder)
     with background([folder]) as url:
         served = [_ask(url, shop.task.name, value) for value in inputs]
-    writer = load_writer(folder)
-    try:
-        batched = [each.text.strip() for each in writer.write(inputs)]
-        # Neighbours in a batch move last bits of some bases (0014), and a long answer parts where two tokens are level.
-        # The server was asked row by row, so is the file. That batches answer as well is what their score says.
-        parted = [at for at, (one, other) in enumerate(zip(batched, served, strict=True)) if one != other]
-        alone = {at: writer.write([inputs[at]])[0].text.strip() for at in parted}
-    finally:
-        writer.close()
-    rows = max(1, len(inputs))
-    same = (rows - sum(alone[at] != served[at] for at in parted)) / rows
+    same = _share(alone, served)
     asked = SAME_OVER_HTTP if isinstance(candidate.spec, bundle.DecoderSpec) else COPIED_SAME
     if same < asked:
         raise BundleError(
@@ -117,8 +108,26 @@ def _parity(shop: WritingShop, candidate: Candidate, folder: Path) -> dict[str, 
         "n": len(inputs),
         "trainer_packed": {"same_tokens": candidate.agreement, "asked": AGREEMENT},
         "packed_http": {"same_answers": same, "asked": asked},
-        "batched_single": {"same_answers": (rows - len(parted)) / rows},
+        "batched_single": {"same_answers": _share(batched, alone)},
     }
+
+
+def _from_the_file(inputs: list[Any], folder: Path) -> tuple[list[Any], list[str], list[str]]:
+    """The inputs that are not too long for a prompt, and what the packed file writes: beside each other, and alone.
+
+    The server is asked row by row, so the file's answers to rows alone are those that it is held against. Beside others
+    last bits of some bases move (decision 0014), and a long answer parts where two tokens are level.
+    """
+    with closing(load_writer(folder)) as writer:
+        alone = [write_all(writer, [value])[0] for value in inputs]
+        fitting = [value for value, one in zip(inputs, alone, strict=True) if not isinstance(one, RequestError)]
+        batched = [each.text.strip() for each in writer.write(fitting)]
+    return fitting, batched, [one.text.strip() for one in alone if not isinstance(one, RequestError)]
+
+
+def _share(one: list[str], other: list[str]) -> float:
+    """Of equal answers; 1 where there are none."""
+    return sum(a == b for a, b in zip(one, other, strict=True)) / len(one) if one else 1.0
 
 
 def _ask(url: str, name: str, value: Any) -> str:

@@ -80,14 +80,14 @@ def predict_and_measure(
     """
     if isinstance(specialist, Writer):
         return _write_and_measure(specialist, inputs, progress)
-    sample = inputs[:: max(1, len(inputs) // SINGLE_REQUESTS)][:SINGLE_REQUESTS]
+    sample = spread(inputs, SINGLE_REQUESTS)
     specialist.probabilities(sample[:WARM_UP])  # the first calls page the weights in
     taken = []
     for one in sample:
         start = time.perf_counter()
         specialist.probabilities([one])
         taken.append((time.perf_counter() - start) * 1000)
-    timed = inputs[:: max(1, len(inputs) // TIMED_ROWS)][:TIMED_ROWS]
+    timed = spread(inputs, TIMED_ROWS)
     with Meter() as meter:
         for at in range(0, len(timed), BATCH):
             specialist.probabilities(timed[at : at + BATCH])
@@ -97,12 +97,13 @@ def predict_and_measure(
 
 
 def _write_and_measure(writer: Writer, inputs: Sequence[Input], progress: Progress | None) -> Predicted:
-    sample = inputs[:: max(1, len(inputs) // WRITTEN_REQUESTS)][:WRITTEN_REQUESTS]
+    sample = spread(inputs, WRITTEN_REQUESTS)
+    first_of_all = spread(range(len(sample)), FEWEST_WRITTEN)  # where ten are all, they are spread over the test too
+    order = [*first_of_all, *sorted(set(range(len(sample))) - set(first_of_all))]
     write_all(writer, sample[:1])
     taken: list[float] = []
     first: list[float] = []
-    stride = max(1, len(sample) // FEWEST_WRITTEN)  # the first ten are spread over the test too
-    for one in [each for offset in range(stride) for each in sample[offset::stride]]:
+    for one in (sample[at] for at in order):
         if len(taken) >= FEWEST_WRITTEN and sum(taken) > WRITTEN_SECONDS * 1000:
             break
         start = time.perf_counter()
@@ -124,6 +125,11 @@ def _write_and_measure(writer: Writer, inputs: Sequence[Input], progress: Progre
     )
     rows = max(len(good), 1)
     return Predicted(given, speed, meter, len(inputs), (prompt / rows, answer / rows))
+
+
+def spread(rows: Sequence[Any], most: int) -> list[Any]:
+    """So many of the rows, evenly from first to last; all where there are fewer."""
+    return [rows[at] for at in np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(int).tolist()]
 
 
 def _percentiles(milliseconds: Sequence[float]) -> dict[str, float]:

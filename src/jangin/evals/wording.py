@@ -128,7 +128,7 @@ def parity_words(parity: dict[str, Any] | None) -> str:
             pair = name.replace("_", " and ")
             for key, value in part.items():
                 if key.startswith("same_") and value is not None:
-                    said.append(f"{pair}: {value:.1%} of {key.removeprefix('same_')} are the same")
+                    said.append(f"{pair}: {value:.2%} of {key.removeprefix('same_')} are the same")
         else:
             said.append(f"{name.replace('_', ' ')}: {part}")
     return "; ".join(said)
