@@ -22,7 +22,7 @@ RAG20 = "gpt-4/banking77-rag20"
 TRIAL = "plain n-grams in a trial before this code was written; it saw this public test"
 TRIED = "and at least 0.92, set before this code was written, when trials on this test had 0.93 and 0.94"
 # Claimed while the climb's frozen encoder was in float32: the same rungs make the same artefact again.
-FLOAT32 = ("--rungs", "ngrams,minilm-l6,ngrams+minilm-l6")
+FLOAT32 = "ngrams,minilm-l6,ngrams+minilm-l6"
 OTHER_SPLIT = "The split is not the published one: no comparison with the literature."
 
 
@@ -57,14 +57,14 @@ CLAIMS: dict[str, Claim] = {
         labelled.banking({"reference": RAG20, "at_least": 0.92}),
         *("customer service", "English", "banking77"),
         bar=TRIED,
-        options=FLOAT32,
+        options=("--rungs", FLOAT32),
     ),
     "banking77-best": Claim(
         labelled.banking({"reference": RAG20, "at_least": 0.92}),
         *("customer service", "English", "banking77"),
         bar=TRIED,
         note="Climbs on to the best within two hours, fine-tuning included.",
-        options=("--best", "--budget", "2h", "--rungs", f"{FLOAT32[1]},minilm-l6-tuned,ngrams+minilm-l6-tuned"),
+        options=("--best", "--budget", "2h", "--rungs", f"{FLOAT32},minilm-l6-tuned,ngrams+minilm-l6-tuned"),
     ),
     "clinc150": Claim(
         labelled.clinc,
@@ -109,7 +109,7 @@ CLAIMS: dict[str, Claim] = {
         bar="the data's own paper, logistic regression with many features, cross-validated (another split)",
         note="Four fifths of the tweets are `offensive_language` and 6 % `hate_speech`, so accuracy says little of "
         "hate: see its own row.",
-        options=FLOAT32,
+        options=("--rungs", FLOAT32),
     ),
     "beep_korean_hate": Claim(
         labelled.beep,
@@ -143,7 +143,7 @@ CLAIMS: dict[str, Claim] = {
         *("finance", "English", "sentfin"),
         bar=TRIAL,
         note=OTHER_SPLIT,
-        options=FLOAT32,
+        options=("--rungs", FLOAT32),
     ),
     "sentfin_json": Claim(
         written.sentfin_json,
@@ -157,7 +157,7 @@ CLAIMS: dict[str, Claim] = {
         labelled.pubmedqa,
         *("healthcare", "English", "pubmedqa"),
         note="450 abstracts to learn from; the answer has to be reasoned.",
-        options=FLOAT32,
+        options=("--rungs", FLOAT32),
     ),
     "medquad": Claim(
         labelled.medquad,

@@ -82,12 +82,11 @@ def main() -> None:
         if given.data is None:
             parser.error("name the folder of the data sets")
         work(given, book)
+        print(json.dumps(book.runs, indent=1))
     if given.json == RESULTS:  # a trial's figures stay out of the page
         from few_shot_page import write
 
         write(book.runs, ROOT / "docs")
-    if not given.page:
-        print(json.dumps(book.runs, indent=1))
 
 
 def work(given: argparse.Namespace, book: Book) -> None:

@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> None:
     chosen = rounds.chosen(sides(), args.only)
     before = machine()
     ready = preparing.prepare(args.base, args.tokens, work)
-    absent = {side.name: ready.absent[name] for side in chosen if (name := side.environment or "") in ready.absent}
+    absent = rounds.absent(chosen, ready.absent)
     folder = work / "rounds" / f"{args.base}-{args.tokens}x{args.each}"
     job = Job(args.tokens, args.each, args.limit, work / "scratch")
     job.scratch.mkdir(exist_ok=True)

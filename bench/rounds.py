@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -15,6 +15,9 @@ Found = dict[str, Any]
 class Named(Protocol):
     @property
     def name(self) -> str: ...
+
+    @property
+    def environment(self) -> str | None: ...
 
 
 Side = TypeVar("Side", bound=Named)
@@ -44,17 +47,22 @@ def chosen(sides: Sequence[Side], only: str | None) -> list[Side]:
     return found
 
 
+def absent(sides: Sequence[Side], environments: Mapping[str, str]) -> dict[str, str]:
+    """Sides that stand in an environment that could not be made, with the reason."""
+    return {side.name: environments[name] for side in sides if (name := side.environment or "") in environments}
+
+
 def take(
     folder: Path,
     sides: Sequence[Side],
     args: argparse.Namespace,
-    absent: dict[str, str],
+    left_out: dict[str, str],
     measure: Callable[[Side, int], Found],
     told: Callable[[Found], str],
 ) -> None:
     """Measures each side in each round that `folder` does not hold, every other round backwards.
 
-    absent: sides not asked, with the reason; one that refuses (`Refused`) is added, and the others are measured.
+    left_out: sides not asked, with the reason; one that refuses (`Refused`) is added, and the others are measured.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name in args.again.split(",") if args.again else []:
@@ -63,12 +71,12 @@ def take(
     for number in range(0 if args.kept else args.rounds):
         for side in sides[:: 1 if number % 2 == 0 else -1]:
             path = folder / f"{side.name}.{number}.json"
-            if path.is_file() or side.name in absent:
+            if path.is_file() or side.name in left_out:
                 continue
             try:
                 found = measure(side, number)
             except Refused as error:
-                absent[side.name] = str(error)
+                left_out[side.name] = str(error)
                 say(f"round {number + 1}, {side.name}: {error}")
                 continue
             path.write_text(json.dumps({"round": number, **found}), encoding="utf-8")

@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> None:
     work = args.work.resolve()
     ready = preparing.prepare(args.data.resolve(), work, args.adapter)
     chosen = rounds.chosen(sides(*ready.wanted), args.only)
-    absent = {side.name: ready.absent[name] for side in chosen if (name := side.environment or "") in ready.absent}
+    absent = rounds.absent(chosen, ready.absent)
     job = Job(ready.texts, ready.labels, args.seconds, args.clients, work / "scratch")
     job.scratch.mkdir(exist_ok=True)
     with load_client() as client:

@@ -12,9 +12,10 @@ import msgspec
 
 from jangin import bundle
 from jangin.bases import catalogue
-from jangin.errors import BundleError, RequestError
+from jangin.errors import BundleError
 from jangin.files import hash_file, write_atomic
 from jangin.models.base import Rule
+from jangin.models.writer import Written
 from jangin.models.written import load_writer, write_all
 from jangin.pack import lineage, post, put_in_place
 from jangin.terms import terms_of, write_terms
@@ -119,10 +120,10 @@ def _from_the_file(inputs: list[Any], folder: Path) -> tuple[list[Any], list[str
     last bits of some bases move (decision 0014), and a long answer parts where two tokens are level.
     """
     with closing(load_writer(folder)) as writer:
-        alone = [write_all(writer, [value])[0] for value in inputs]
-        fitting = [value for value, one in zip(inputs, alone, strict=True) if not isinstance(one, RequestError)]
-        batched = [each.text.strip() for each in writer.write(fitting)]
-    return fitting, batched, [one.text.strip() for one in alone if not isinstance(one, RequestError)]
+        alone = [(value, write_all(writer, [value])[0]) for value in inputs]
+        told = [(value, one.text.strip()) for value, one in alone if isinstance(one, Written)]
+        fitting = [value for value, _ in told]
+        return fitting, [each.text.strip() for each in writer.write(fitting)], [text for _, text in told]
 
 
 def _share(one: list[str], other: list[str]) -> float:

@@ -80,14 +80,14 @@ def predict_and_measure(
     """
     if isinstance(specialist, Writer):
         return _write_and_measure(specialist, inputs, progress)
-    sample = spread(inputs, SINGLE_REQUESTS)
+    sample = _evenly(inputs, SINGLE_REQUESTS)
     specialist.probabilities(sample[:WARM_UP])  # the first calls page the weights in
     taken = []
     for one in sample:
         start = time.perf_counter()
         specialist.probabilities([one])
         taken.append((time.perf_counter() - start) * 1000)
-    timed = spread(inputs, TIMED_ROWS)
+    timed = _evenly(inputs, TIMED_ROWS)
     with Meter() as meter:
         for at in range(0, len(timed), BATCH):
             specialist.probabilities(timed[at : at + BATCH])
@@ -97,13 +97,12 @@ def predict_and_measure(
 
 
 def _write_and_measure(writer: Writer, inputs: Sequence[Input], progress: Progress | None) -> Predicted:
-    sample = spread(inputs, WRITTEN_REQUESTS)
-    first_of_all = spread(range(len(sample)), FEWEST_WRITTEN)  # where ten are all, they are spread over the test too
-    order = [*first_of_all, *sorted(set(range(len(sample))) - set(first_of_all))]
+    sample = _evenly(inputs, WRITTEN_REQUESTS)
+    sample = [one for start in range(3) for one in sample[start::3]]  # the first ten are spread over the test too
     write_all(writer, sample[:1])
     taken: list[float] = []
     first: list[float] = []
-    for one in (sample[at] for at in order):
+    for one in sample:
         if len(taken) >= FEWEST_WRITTEN and sum(taken) > WRITTEN_SECONDS * 1000:
             break
         start = time.perf_counter()
@@ -127,7 +126,7 @@ def _write_and_measure(writer: Writer, inputs: Sequence[Input], progress: Progre
     return Predicted(given, speed, meter, len(inputs), (prompt / rows, answer / rows))
 
 
-def spread(rows: Sequence[Any], most: int) -> list[Any]:
+def _evenly(rows: Sequence[Any], most: int) -> list[Any]:
     """So many of the rows, evenly from first to last; all where there are fewer."""
     return [rows[at] for at in np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(int).tolist()]
 

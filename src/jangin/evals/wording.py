@@ -119,16 +119,17 @@ def parity_words(parity: dict[str, Any] | None) -> str:
         return "not recorded"
     said = []
     for name, part in parity.items():
+        pair = name.replace("_", " and ")
         if isinstance(part, dict) and "different_answers" in part:
-            one, _, other = name.partition("_")
             gap = part.get("largest_probability_gap")
             gaps = "" if gap is None else f", probabilities by at most {gap:.1g}"
-            said.append(f"{one} and {other}: {part['different_answers']:.2%} of answers differ{gaps}")
+            said.append(f"{pair}: {part['different_answers']:.2%} of answers differ{gaps}")
         elif isinstance(part, dict):  # of written answers
-            pair = name.replace("_", " and ")
-            for key, value in part.items():
-                if key.startswith("same_") and value is not None:
-                    said.append(f"{pair}: {value:.2%} of {key.removeprefix('same_')} are the same")
+            said += [
+                f"{pair}: {part[f'same_{what}']:.2%} of {what} are the same"
+                for what in ("answers", "tokens")
+                if part.get(f"same_{what}") is not None
+            ]
         else:
             said.append(f"{name.replace('_', ' ')}: {part}")
     return "; ".join(said)
