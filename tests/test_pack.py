@@ -187,6 +187,23 @@ def test_a_packed_head_that_differs_from_the_trainer_s_is_not_released(
     assert not (tmp_path / "out").exists()
 
 
+def test_the_parity_check_passes_a_proxy_by(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import socket
+
+    from jangin.serve.run import background
+
+    specialist = load(desk)
+    with socket.create_server(("127.0.0.1", 0)) as proxy, background([desk]) as url:
+        proxy.settimeout(0.1)
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        for name in ("no_proxy", "NO_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        assert pack._ask(url, specialist, ["hello"]).sum() > 0.5
+        with pytest.raises(TimeoutError):
+            proxy.accept()  # nobody asked it
+
+
 def test_a_server_that_does_not_answer_is_named_as_such(desk: Path) -> None:
     specialist = load(desk)
     with pytest.raises(EngineError) as error:

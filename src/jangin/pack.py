@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from jangin import bundle
+from jangin import bundle, loopback
 from jangin.bases import catalogue
 from jangin.errors import BundleError, EngineError
 from jangin.evals.record import RECORD
@@ -180,14 +180,11 @@ def _ask(url: str, specialist: Specialist, inputs: list[Any]) -> Floats:
 
 def post(url: str, asked: dict[str, Any]) -> dict[str, Any]:
     """The answer of the server that the parity check has started. Raises: EngineError."""
-    import urllib.request
-
-    request = urllib.request.Request(url, msgspec.json.encode(asked), {"Content-Type": "application/json"})
     try:
-        with urllib.request.urlopen(request, timeout=300) as response:
-            return msgspec.json.decode(response.read(), type=dict[str, Any])
-    except OSError as error:  # also every HTTP status that is not a success
+        found: dict[str, Any] = loopback.ask(url, asked, 300)
+    except OSError as error:
         raise EngineError(f"the parity check got no answer from the server: {error}", "run it again") from error
+    return found
 
 
 def _requests(inputs: list[Any]) -> list[list[int]]:

@@ -13,8 +13,6 @@ import math
 import secrets
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,6 +21,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from jangin import loopback
 from jangin.bases.machine import available_cores
 from jangin.errors import (
     BundleError,
@@ -204,17 +203,10 @@ class Decoder:
             start: put the token in front that this base begins every prompt with, if it has one.
         """
         body = {"content": text, "parse_special": control, "add_special": start}
-        request = urllib.request.Request(
-            self._server.listening_address + "/tokenize",
-            msgspec.json.encode(body),
-            {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"},
-        )
-        # Not through urlopen: it would send a loopback request to a proxy that the environment names.
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        url, key = self._server.listening_address + "/tokenize", {"Authorization": f"Bearer {self._key}"}
         try:
-            with opener.open(request, timeout=_TOKENIZE_S) as answer:
-                found: list[int] = msgspec.json.decode(answer.read())["tokens"]
-        except (urllib.error.URLError, OSError) as error:
+            found: list[int] = loopback.ask(url, body, _TOKENIZE_S, key)["tokens"]
+        except OSError as error:
             raise EngineError("the decoder did not tokenize", "try again") from error
         return found
 
